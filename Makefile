@@ -1,0 +1,52 @@
+# make          set up .venv, run every notebook that changed, write the report's figures and numbers, build the PDF
+# make help     the other targets
+
+PYTHON    ?= python3
+BIN       := .venv/bin
+READY     := .venv/ready
+NOTEBOOKS := $(wildcard *.ipynb companions/*/*.ipynb)
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+
+.PHONY: all setup run test notebooks report bench address clean help
+all: run report
+
+help:  ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+
+$(READY): requirements.txt requirements-dev.txt constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip install --python $(BIN)/python -r requirements.txt -r requirements-dev.txt -c constraints.txt
+	@touch $@
+
+setup: $(READY)  ## create .venv with everything in it
+
+run: $(READY)  ## execute the notebooks whose code, modules or data changed
+	$(BIN)/python tools/notebooks.py run
+
+test: $(READY)  ## lint, unit tests, and every notebook in its quick form
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	COURSEWORK_QUICK=1 WANDB_MODE=offline TQDM_DISABLE=1 OMP_NUM_THREADS=1 \
+	$(BIN)/python -m pytest -n 2 --nbmake --durations=10 tests $(NOTEBOOKS)
+
+notebooks: $(READY)  ## run, then refresh the outputs stored in the notebooks
+	$(BIN)/python tools/notebooks.py store
+
+report:  ## build report/report.pdf from the figures and numbers that are there
+	@if command -v latexmk >/dev/null; then \
+	  cd report && SOURCE_DATE_EPOCH=0 FORCE_SOURCE_DATE=1 latexmk -pdf -interaction=nonstopmode -halt-on-error \
+	    -silent -emulate-aux-dir -auxdir=../build/latex -outdir=. report.tex && echo "built report/report.pdf"; \
+	else \
+	  echo "no report.pdf: latexmk is missing. Debian: apt install latexmk texlive-latex-recommended texlive-fonts-recommended lmodern; others: TeX Live or MiKTeX"; \
+	fi
+
+bench: $(READY)  ## measure the speed claims, as ratios in one run
+	for b in benchmarks/*.py; do OMP_NUM_THREADS=1 TQDM_DISABLE=1 WANDB_MODE=disabled $(BIN)/python $$b || exit 1; done
+
+address:  ## after changing the repository's address in pyproject.toml: copy it to where it is used
+	$(BIN)/python tools/notebooks.py address
+
+clean:  ## remove what was built, but not .venv
+	rm -rf build .pytest_cache .ruff_cache .hypothesis __pycache__ */__pycache__

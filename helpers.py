@@ -1,0 +1,567 @@
+"""What two or more of the notebooks share, in the order in which a reader meets it.
+
+    1  seeds and device      where chance and the processor come from
+    2  data                  noisy XOR, and what the best possible classifier reaches on it
+    3  models                the network that the assignment prints; many such networks side by side
+    4  training              one network by the usual loop; hundreds at once
+    5  tracking              every run logged to Weights & Biases, with or without a network
+    6  figures and numbers   one style, and everything the report shows written by the code that found it
+
+Nothing happens on import. Losses are in nats, noise is a standard deviation in units of the XOR
+square's side, and arrays are described by their shapes in the comments beside them.
+"""
+
+import contextlib
+import inspect
+import io
+import math
+import os
+import re
+import socket
+import subprocess
+import urllib.parse
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from filelock import FileLock
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
+from tqdm.auto import tqdm
+
+ROOT = Path(__file__).resolve().parent
+QUICK = os.environ.get("COURSEWORK_QUICK", "0") not in ("", "0")  # fewer repeats and epochs, same code path
+REPORT = ROOT / ("build/quick/report" if QUICK else "report")  # a quick run never overwrites real results
+
+
+# ---- 1  seeds and device ---------------------------------------------------------------------
+
+
+def quick(full, short):
+    """The first value in a real run, the second in a quick one (COURSEWORK_QUICK=1)."""
+    return short if QUICK else full
+
+
+def seed_everything(seed):
+    """Seed PyTorch, whose layers draw their first weights, and hand back a NumPy generator for all the rest.
+
+    raises  ValueError for a negative seed
+    """
+    if seed < 0:
+        raise ValueError(f"seed must be 0 or more, not {seed}")
+    torch.manual_seed(seed)
+    return np.random.default_rng(seed)
+
+
+def pick_device():
+    """CUDA if there is one, else Apple's MPS, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+# ---- 2  data ---------------------------------------------------------------------------------
+
+
+def xor_points(n, noise, rng, count=None):
+    """Draw noisy XOR: corners of the unit square with equal chance, plus Gaussian noise.
+
+    n, count  points in a data set; number of data sets (None: one)
+    gives     x (2, n, count) and y (n, count), float32; without count x (n, 2) and y (n,)
+    raises    ValueError for n < 1, count < 1 or noise that is negative or not finite
+    source    KU Deep Learning 2025, assignment 1, part 3
+    """
+    if n < 1 or (count is not None and count < 1):
+        raise ValueError(f"need at least one point and one data set, not n={n}, count={count}")
+    if not (math.isfinite(noise) and noise >= 0):
+        raise ValueError(f"noise must be a finite standard deviation of 0 or more, not {noise}")
+    corner = rng.integers(0, 2, (2, n, count or 1))
+    x = corner + noise * rng.standard_normal(corner.shape)
+    x, y = torch.from_numpy(x).float(), torch.from_numpy(corner[0] ^ corner[1]).float()
+    return (x, y) if count else (x[:, :, 0].T.contiguous(), y[:, 0])
+
+
+class NoisyXor(TensorDataset):
+    """n points (x1, x2, y) = (m1 + s e1, m2 + s e2, m1 xor m2), drawn once from rng.
+
+    `data.x` is (n, 2), `data.y` is (n,). A list of indices gives a whole batch in one indexing,
+    which is why `batches` needs no loop over single points.
+    """
+
+    def __init__(self, n, noise, rng):
+        super().__init__(*xor_points(n, noise, rng))
+        self.noise = noise
+
+    x = property(lambda self: self.tensors[0])
+    y = property(lambda self: self.tensors[1])
+    __getitems__ = TensorDataset.__getitem__
+
+
+def batches(data, size, seed=None):
+    """A DataLoader over a data set that indexes whole batches; shuffled anew each epoch if given a seed.
+
+    raises  ValueError for a batch size below 1, an empty data set, or values that are not finite
+    """
+    if size < 1:
+        raise ValueError(f"batch size must be 1 or more, not {size}")
+    check_finite(*data.tensors)
+    shuffle = seed is not None
+    generator = torch.Generator().manual_seed(seed) if shuffle else None
+    return DataLoader(data, size, shuffle=shuffle, generator=generator, collate_fn=lambda batch: batch)
+
+
+def check_finite(*tensors):
+    """Raise ValueError if a tensor is empty or holds NaN or infinity."""
+    for t in tensors:
+        if t.numel() == 0:
+            raise ValueError(f"the data are empty: shape {tuple(t.shape)}")
+        if bad := int((~torch.isfinite(t)).sum()):
+            raise ValueError(f"the data hold {bad} values that are NaN or infinite, of {t.numel()}")
+
+
+def xor_bayes_logit(x1, x2, noise):
+    """Log odds of y = 1 at (x1, x2) when everything about the data is known.
+
+    Given x, the two corner coordinates are independent, each 1 with log odds
+    a_i = (x_i - 1/2) / noise**2, and 1 - 2 p(y=1) = tanh(a_1 / 2) tanh(a_2 / 2).
+    Written with logaddexp so that nothing overflows at small noise.
+    """
+    a1, a2 = (np.asarray(x1) - 0.5) / noise**2, (np.asarray(x2) - 0.5) / noise**2
+    return np.logaddexp(a1, a2) - np.logaddexp(0, a1 + a2)
+
+
+def xor_bayes_limit(noise):
+    """Lowest possible expected loss [nats] and highest possible accuracy on noisy XOR.
+
+    The loss is the mean entropy of y given x, integrated over one corner (all four are alike) by the
+    trapezoidal rule, which for a smooth integrand that dies out converges faster than any power.
+    error   below 1e-6 nats for noise 0.05 to 2, against a grid of twice the points
+    raises  ValueError for noise that is not positive
+    """
+    if not noise > 0:
+        raise ValueError(f"noise must be positive, not {noise}")
+    e = np.linspace(-9, 9, 1201)
+    weight = np.exp(-(e**2) / 2)
+    weight /= weight.sum()
+    logit = xor_bayes_logit(noise * e[:, None], noise * e[None, :], noise)  # corner (0, 0), where y = 0
+    loss = float(weight @ np.logaddexp(0, logit) @ weight)
+    q = 0.5 * math.erfc(1 / (2 * noise) / math.sqrt(2))  # chance that one coordinate crosses 1/2
+    return loss, 1 - 2 * q * (1 - q)
+
+
+# ---- 3  models -------------------------------------------------------------------------------
+
+# name: (PyTorch module, the function in place on a tensor, its slope from its output times an error)
+ACTIVATIONS = {
+    "tanh": (nn.Tanh, lambda a: fast_tanh_(a), lambda e, z: torch.ops.aten.tanh_backward(e, z)),
+    "relu": (nn.ReLU, lambda a: a.relu_(), lambda e, z: e * (z > 0)),
+    "sigmoid": (nn.Sigmoid, lambda a: a.sigmoid_(), lambda e, z: e * z * (1 - z)),
+}
+
+
+def fast_tanh_(a):
+    """tanh in place. On a CPU NumPy's is several times faster than PyTorch's."""
+    if a.device.type != "cpu":
+        return a.tanh_()
+    np.tanh(a.numpy(), out=a.numpy())
+    return a
+
+
+def check_network(sizes, activation):
+    """Raise ValueError unless sizes is (inputs, hidden widths ..., 1), all 1 or more, and activation known."""
+    if len(sizes) < 2 or any(int(s) != s or s < 1 for s in sizes) or sizes[-1] != 1:
+        raise ValueError(f"sizes must be (inputs, hidden widths ..., 1), each 1 or more, not {tuple(sizes)}")
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, not {activation!r}")
+
+
+class Net(nn.Module):
+    """Fully connected network with one logit as output, printed as in the assignment.
+
+    sizes   (inputs, hidden widths ..., 1): (2, 3, 1) is the network of the assignment's figure 2
+    """
+
+    def __init__(self, sizes=(2, 3, 1), activation="tanh"):
+        check_network(sizes, activation)
+        super().__init__()
+        layers = []
+        for n_in, n_out in zip(sizes, sizes[1:]):
+            layers += [nn.Linear(n_in, n_out), ACTIVATIONS[activation][0]()]
+        self.model = nn.Sequential(*layers[:-1], nn.Identity())  # the sigmoid is in the loss
+
+    def forward(self, x):  # (b, 2) -> (b, 1) logits
+        return self.model(x)
+
+
+def count_parameters(net):
+    """Number of trained numbers in a network."""
+    return sum(p.numel() for p in net.parameters() if p.requires_grad)
+
+
+class NetStack:
+    """R networks of one shape, side by side, as one array of parameters (P, R).
+
+    The network's index comes last everywhere, so that the processor works on R numbers in a row.
+    `weights[l]` (out, in, R) and `biases[l]` (out, R) are views into `theta` (P, R). Each network
+    starts like nn.Linear: weights and biases uniform within 1 / sqrt(inputs of the layer).
+    """
+
+    def __init__(self, sizes, count, rng, activation="tanh", device="cpu"):
+        check_network(sizes, activation)
+        if count < 1:
+            raise ValueError(f"need at least one network, not {count}")
+        self.sizes, self.count, self.activation = tuple(sizes), count, activation
+        self.theta = torch.empty(sum(o * (i + 1) for i, o in zip(sizes, sizes[1:])), count, device=device)
+        self.weights, self.biases = self.views(self.theta)
+        for w, b in zip(self.weights, self.biases):
+            for t in (w, b):
+                t.copy_(torch.from_numpy(rng.uniform(-1, 1, t.shape) / math.sqrt(w.shape[1])))
+
+    def views(self, flat):
+        """Cut an array like theta into weights [(out, in, R)] and biases [(out, R)], without copying."""
+        weights, biases, at = [], [], 0
+        for i, o in zip(self.sizes, self.sizes[1:]):
+            weights.append(flat[at : at + o * i].view(o, i, 1, -1))
+            biases.append(flat[at + o * i : at + o * (i + 1)].view(o, 1, -1))
+            at += o * (i + 1)
+        return weights, biases
+
+    def activations(self, x):
+        """Forward pass, all layers kept: x (in, b, R or 1) -> [x, z1 (out, b, R), ..., logits (1, b, R)]."""
+        z, squash = [x], ACTIVATIONS[self.activation][1]
+        for w, b in zip(self.weights, self.biases):
+            a = (w * z[-1]).sum(1).add_(b)  # a_j = sum_i w_ji z_i + b_j, for R networks
+            z.append(a if b is self.biases[-1] else squash(a))
+        return z
+
+    def logits(self, x):
+        """x (in, n, R or 1) -> (n, R)."""
+        return self.activations(x)[-1][0]
+
+    def net(self, r):
+        """Network number r as an ordinary Net on the CPU."""
+        net = Net(self.sizes, self.activation)
+        with torch.no_grad():
+            for layer, w, b in zip(net.model[::2], self.weights, self.biases):
+                layer.weight.copy_(w[:, :, 0, r])
+                layer.bias.copy_(b[:, 0, r])
+        return net
+
+
+# ---- 4  training -----------------------------------------------------------------------------
+
+
+def fit(net, train, val, optimizer, epochs, log=lambda row: None):
+    """Train net on the batches of train, in place, and judge it on val after every epoch.
+
+    train, val  DataLoaders of x (b, inputs) and y (b,) with y 0 or 1
+    log         called with one row a epoch: epoch, train/loss and val/loss [nats], val/accuracy
+    gives       the list of rows; Ctrl-C keeps what was learnt and gives the rows so far
+    """
+    check_finite(*train.dataset.tensors, *val.dataset.tensors)
+    device, history = next(net.parameters()).device, []
+    try:
+        for epoch in tqdm(range(1, epochs + 1), "training", leave=False):
+            net.train()
+            total = 0.0
+            for x, y in train:
+                x, y = x.to(device), y.to(device)
+                loss = F.binary_cross_entropy_with_logits(net(x).squeeze(1), y)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                total += loss.item() * len(y)
+            val_loss, accuracy = evaluate(net, val)
+            row = {"epoch": epoch, "train/loss": total / len(train.dataset)}
+            history.append(row | {"val/loss": val_loss, "val/accuracy": accuracy})
+            log(history[-1])
+    except KeyboardInterrupt:
+        print(f"stopped by hand after {len(history)} of {epochs} epochs; what was learnt is kept")
+    return history
+
+
+@torch.no_grad()
+def evaluate(net, data):
+    """Mean loss [nats] and accuracy of a network on a DataLoader."""
+    net.eval()
+    device, loss, hits = next(net.parameters()).device, 0.0, 0
+    for x, y in data:
+        logit, y = net(x.to(device)).squeeze(1), y.to(device)
+        loss += F.binary_cross_entropy_with_logits(logit, y, reduction="sum").item()
+        hits += ((logit > 0) == (y > 0.5)).sum().item()
+    return loss / len(data.dataset), hits / len(data.dataset)
+
+
+@torch.inference_mode()
+def fit_many(stack, train, val, rng, rate=0.02, batch=25, epochs=200, log=lambda row: None, orders=None):
+    """Train all networks of a NetStack at once, each on its own data in its own order, with Adam.
+
+    The same arithmetic as fit with torch.optim.Adam, in batched products and with the gradient
+    written out as the backpropagation recursion.
+
+    train, val  (x (inputs, n, R), y (n, R)); with 1 in place of R all networks share the data
+    rate        Adam's step size, one number or one per network (R,)
+    orders      for tests: one (n, R) index array per epoch in place of chance
+    gives       rows as from fit, with an array (R,) in place of each loss and accuracy
+    """
+    if not (epochs >= 1 and batch >= 1 and np.all(np.asarray(rate) > 0)):
+        raise ValueError(f"need epochs >= 1, batch >= 1, rate > 0, not {epochs}, {batch}, {rate}")
+    check_finite(*train, *val)
+    R, device, slope = stack.count, stack.theta.device, ACTIVATIONS[stack.activation][2]
+    (x, y), (x_val, y_val) = ([t.to(device) for t in pair] for pair in (train, val))
+    n = len(y)
+    x, y = x.expand(-1, n, R).reshape(-1, n * R), y.expand(n, R).reshape(-1)
+    index = np.arange(n) * R + np.arange(R)[:, None]  # (R, n): where point i of network r lies in x and y
+    rate = torch.as_tensor(rate, dtype=torch.float32, device=device)
+    grad, m, v = (torch.zeros_like(stack.theta) for _ in range(3))
+    weight_grads, bias_grads = stack.views(grad)
+    history, step = [], 0
+    try:
+        for epoch in tqdm(range(1, epochs + 1), f"training {R} networks", leave=False):
+            order = rng.permuted(index, axis=1).T if orders is None else orders[epoch - 1] * R + np.arange(R)
+            order = torch.from_numpy(np.ascontiguousarray(order)).to(device).view(-1)
+            xs = x.index_select(1, order).view(-1, n, R)
+            ys = y.index_select(0, order).view(n, R)
+            logits = []
+            for xb, yb in zip(xs.split(batch, 1), ys.split(batch)):
+                z = stack.activations(xb)
+                logits.append(z[-1])
+                delta = (z[-1].sigmoid() - yb).div_(len(yb))  # dE/da of the output, (1, b, R)
+                for l in reversed(range(len(stack.weights))):
+                    torch.sum(delta[:, None] * z[l], 2, True, out=weight_grads[l])  # dE/dw_ji = sum_n delta_j z_i
+                    torch.sum(delta, 1, True, out=bias_grads[l])
+                    if l:  # delta_j = h'(a_j) sum_k w_kj delta_k
+                        delta = slope((stack.weights[l] * delta[:, None]).sum(0), z[l])
+                step += 1  # Adam, with its two bias corrections
+                m.lerp_(grad, 0.1)
+                v.mul_(0.999).addcmul_(grad, grad, value=0.001)
+                c = math.sqrt(1 - 0.999**step)
+                stack.theta.addcmul_(m / v.sqrt().add_(1e-8 * c), rate, value=-c / (1 - 0.9**step))
+            logits, guess = torch.cat(logits, 1)[0], stack.logits(x_val)
+            row = {"epoch": epoch, "train/loss": bce_many(logits, ys), "val/loss": bce_many(guess, y_val)}
+            row["val/accuracy"] = ((guess > 0) == (y_val > 0.5)).float().mean(0).cpu().numpy()
+            history.append(row)
+            log(row)
+    except KeyboardInterrupt:
+        print(f"stopped by hand after {len(history)} of {epochs} epochs; what was learnt is kept")
+    return history
+
+
+def bce_many(logits, y):
+    """Mean binary cross-entropy [nats] over the first axis: (n, R), (n, R or 1) -> array (R,)."""
+    return (F.softplus(logits) - y * logits).mean(0).cpu().numpy()
+
+
+# ---- 5  tracking -----------------------------------------------------------------------------
+
+PROJECT = "deep-learning-coursework"
+RUNS = ROOT / "build/runs"  # offline runs wait here for `wandb sync`
+
+
+class Tracker:
+    """A guest in training: `log` takes one row, and whatever goes wrong in it stays in it."""
+
+    def __init__(self, run, mode):
+        self.run, self.mode, self.trouble = run, mode, None
+
+    def log(self, row):
+        """Log a row; arrays over networks are logged as their means."""
+        self._try(self.run.log, {k: float(np.mean(v)) if isinstance(v, np.ndarray) else v for k, v in row.items()})
+
+    def summary(self, **values):
+        """Set final values, shown beside the run's configuration."""
+        self._try(self.run.summary.update, values)
+
+    def _try(self, call, *args):
+        try:
+            call(*args)
+        except Exception as e:  # tracking must never end a training
+            if self.trouble is None:
+                self.trouble = e
+                print(f"tracking stopped, training goes on: {type(e).__name__}: {e}")
+
+
+@contextlib.contextmanager
+def track(name, config, group, tags=()):
+    """Log what happens inside the `with` block as one Weights & Biases run, and say where it went.
+
+    name, group  the run's name; the experiment it belongs to
+    config       settings as a dict; seed, device and data source belong in it
+    gives        a Tracker, whose `log` any training loop takes
+    mode         WANDB_MODE if set; online with a key and a server that answers; else offline.
+                 Never asks for anything. Offline runs are uploaded later by the line it prints.
+    """
+    mode, why = tracking_mode()
+    folder = RUNS / group
+    run = None
+    if mode == "online":
+        run, why = _start_run(mode, folder, name, config, group, tags, init_timeout=8)
+    if run is None and mode != "disabled":
+        mode = "offline"
+        if why:
+            print(f"tracking offline: {why}")
+        run, why = _start_run(mode, folder, name, config, group, tags)
+    if run is None:
+        if why:
+            print(f"not tracked: {why}")
+        mode, run = "disabled", _start_run("disabled", folder, name, config, group, tags)[0]
+    tracker = Tracker(run, mode)
+    try:
+        yield tracker
+    finally:
+        tracker._try(run.finish)
+        if mode == "online":
+            print(f"tracked: {run.url}")
+        elif mode == "offline":
+            where = os.path.relpath(folder, ROOT)
+            print(f"tracked offline; upload with: wandb sync {where}/wandb/offline-run-*")
+
+
+def tracking_mode():
+    """Where runs go, (mode, reason or None), decided without a prompt and within seconds."""
+    import wandb
+
+    if chosen := os.environ.get("WANDB_MODE"):
+        return chosen, None
+    try:
+        key = wandb.api.api_key
+    except Exception as e:
+        return "offline", f"the API key cannot be read ({type(e).__name__})"
+    if not key:
+        return "offline", None
+    server = urllib.parse.urlparse(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai")
+    try:
+        socket.create_connection((server.hostname, server.port or (443 if server.scheme == "https" else 80)), 3).close()
+    except OSError as e:
+        return "offline", f"{server.hostname} cannot be reached ({type(e).__name__})"
+    return "online", None
+
+
+def _start_run(mode, folder, name, config, group, tags, init_timeout=30):
+    """wandb.init that gives (run, None), or (None, reason) where it fails."""
+    import wandb
+
+    about = {"torch": torch.__version__, "numpy": np.__version__, "commit": git_commit()}
+    try:
+        if mode == "offline":
+            folder.mkdir(parents=True, exist_ok=True)
+        settings = wandb.Settings(silent=True, init_timeout=init_timeout)
+        run = wandb.init(
+            project=PROJECT, group=group, name=name, config={**about, **config}, tags=list(tags), mode=mode,
+            dir=str(folder), settings=settings, reinit="finish_previous",
+        )  # fmt: skip
+        run.define_metric("epoch")
+        for metric, best in (("train/loss", "min"), ("val/loss", "min"), ("val/accuracy", "max")):
+            run.define_metric(metric, step_metric="epoch", summary=best)
+        return run, None
+    except Exception as e:
+        return None, f"{type(e).__name__}: {str(e).splitlines()[0] if str(e) else 'no reason given'}"
+
+
+def git_commit():
+    """The checked-out commit, or 'unknown' outside a repository."""
+    ask = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
+    try:
+        return subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+# ---- 6  figures and numbers ------------------------------------------------------------------
+
+TEXT_WIDTH = 6.3  # inches of the printed line; figures are drawn at the size at which they are printed
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK = (  # Okabe and Ito's colours, safe for colour-blind readers
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000",
+)  # fmt: skip
+
+
+def use_style():
+    """One style for notebooks and report: Computer Modern at the report's size, colours anyone can tell apart."""
+    plt.rcParams.update(
+        {
+            "font.family": "serif", "font.serif": ["cmr10"], "mathtext.fontset": "cm", "font.size": 9,
+            "axes.formatter.use_mathtext": True, "axes.unicode_minus": False, "axes.titlesize": 9,
+            "axes.prop_cycle": plt.cycler(color=[BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK]),
+            "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "legend.fontsize": 8,
+            "xtick.labelsize": 8, "ytick.labelsize": 8, "lines.linewidth": 1.2, "figure.figsize": (TEXT_WIDTH, 2.6),
+            "figure.constrained_layout.use": True, "figure.dpi": 150, "savefig.dpi": 200, "pdf.fonttype": 42,
+        }
+    )  # fmt: skip
+
+
+def plot_points(ax, x, y, size=6):
+    """Scatter data x (n, 2): class 0 as blue circles, class 1 as orange triangles."""
+    for k, colour, marker in ((0, BLUE, "o"), (1, ORANGE, "^")):
+        here = np.asarray(y) == k
+        ax.scatter(*np.asarray(x)[here].T, s=size, c=colour, marker=marker, lw=0, alpha=0.7, label=f"$y = {k}$")
+    ax.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
+
+
+def write_whole(path, content):
+    """Write text or bytes so that a reader finds the old file or the new one, never half of one."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_bytes(content.encode() if isinstance(content, str) else content)
+    os.replace(part, path)
+    return path
+
+
+def save_figure(fig, name):
+    """Write a figure as vector PDF to report/figures, the same bytes each time, and hand it back."""
+    page = io.BytesIO()
+    fig.savefig(page, format="pdf", metadata={"CreationDate": None})
+    write_whole(REPORT / "figures" / f"{name}.pdf", page.getvalue())
+    return fig
+
+
+def save_number(name, value, spec=""):
+    """Define the LaTeX macro \\name in report/numbers.tex as format(value, spec); notebooks may do so at once.
+
+    raises  ValueError for a name that is not all letters, or a value that is not finite
+    """
+    if not re.fullmatch("[A-Za-z]+", name):
+        raise ValueError(f"a LaTeX macro's name is all letters, not {name!r}")
+    if not isinstance(value, str) and not math.isfinite(value):
+        raise ValueError(f"{name} is {value}: nothing to report")
+    path = REPORT / "numbers.tex"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(ROOT / "build/numbers.lock"):
+        lines = path.read_text().splitlines() if path.exists() else []
+        kept = [line for line in lines if not line.startswith(f"\\newcommand{{\\{name}}}")]
+        line = f"\\newcommand{{\\{name}}}{{{format(value, spec)}}}"
+        write_whole(path, "\n".join(sorted([*kept, line])) + "\n")
+
+
+def save_table(name, rows):
+    """Write rows of cells (already formatted text) as the body of a LaTeX table, report/tables/name.tex."""
+    body = "\n".join(r"\midrule" if row is None else " & ".join(row) + r" \\" for row in rows)
+    write_whole(REPORT / "tables" / f"{name}.tex", body + "\n")
+
+
+def save_listing(name, thing):
+    """Write the source of a function or class, or a text, for the report to show: report/listings/name.py."""
+    text = thing if isinstance(thing, str) else inspect.getsource(thing)
+    write_whole(REPORT / "listings" / f"{name}.py", text)
+
+
+def show_source(*things):
+    """Show the source of functions or classes in a notebook, with colours."""
+    from IPython.display import Code, display
+
+    for thing in things:
+        display(Code(inspect.getsource(thing).rstrip(), language="python"))
+
+
+def share_interval(hits, n, z=1.959964):
+    """95 % interval for a share of hits in n trials, by Wilson's score; hits may be an array.
+
+    source  E. B. Wilson, J. Amer. Statist. Assoc. 22, 1927
+    """
+    p, n = np.asarray(hits) / n, float(n)
+    middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return (middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)
