@@ -22,10 +22,12 @@ import subprocess
 import urllib.parse
 from pathlib import Path
 
+import contourpy
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from filelock import FileLock
+from matplotlib.colors import LinearSegmentedColormap
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
@@ -386,11 +388,12 @@ class Tracker:
 
 
 @contextlib.contextmanager
-def track(name, config, group, tags=()):
+def track(name, config, group, tags=(), quiet=False):
     """Log what happens inside the `with` block as one Weights & Biases run, and say where it went.
 
     name, group  the run's name; the experiment it belongs to
     config       settings as a dict; seed, device and data source belong in it
+    quiet        True: do not say where the run went (for the many runs of one group)
     gives        a Tracker, whose `log` any training loop takes
     mode         WANDB_MODE if set; online with a key and a server that answers; else offline.
                  Never asks for anything. Offline runs are uploaded later by the line it prints.
@@ -414,9 +417,9 @@ def track(name, config, group, tags=()):
         yield tracker
     finally:
         tracker._try(run.finish)
-        if mode == "online":
+        if mode == "online" and not quiet:
             print(f"tracked: {run.url}")
-        elif mode == "offline":
+        elif mode == "offline" and not quiet:
             where = os.path.relpath(folder, ROOT)
             print(f"tracked offline; upload with: wandb sync {where}/wandb/offline-run-*")
 
@@ -501,6 +504,43 @@ def plot_points(ax, x, y, size=6):
     ax.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
 
 
+class XorView:
+    """The input plane of a 2-k-1 tanh network: p(y = 1) as colour, the data, and the decision boundaries.
+
+    Dashed lines: where a hidden unit's pre-activation is 0. Black: where the output's logit is 0.
+    `show` moves them to new parameters; `artists` lists what moves, bottom first, for fast redrawing.
+    """
+
+    def __init__(self, ax, x, y, hidden=2, low=-0.7, high=1.7, resolution=73):
+        side = np.linspace(low, high, resolution)
+        self.grid = np.stack(np.meshgrid(side, side)).reshape(2, -1)
+        surface = LinearSegmentedColormap.from_list("classes", [BLUE, "white", ORANGE])
+        box = {"extent": (low, high, low, high), "origin": "lower", "interpolation": "bilinear"}
+        self.image = ax.imshow(np.zeros((resolution, resolution)), surface, vmin=0, vmax=1, alpha=0.45, **box)
+        plot_points(ax, x, y)
+        colours = (GREEN, PURPLE, RED, SKY)
+        self.lines = [
+            ax.plot([], [], "--", c=colours[j % 4], lw=1.8, label=f"hidden unit {j + 1}")[0] for j in range(hidden)
+        ]
+        self.curve = ax.plot([], [], c=BLACK, lw=1.6, label="output")[0]
+        self.artists = [self.image, *ax.collections, *self.lines, self.curve]
+        ax.set(xlim=(low, high), ylim=(low, high))
+
+    def show(self, w1, b1, w2, b2):
+        """Draw the network with hidden weights w1 (k, 2), b1 (k,) and output weights w2 (k,), b2 ()."""
+        w1, b1, w2 = np.reshape(w1, (-1, 2)), np.ravel(b1), np.ravel(w2)
+        logit = (w2 @ np.tanh(w1 @ self.grid + b1[:, None]) + float(np.squeeze(b2))).reshape(self.image.get_size())
+        self.image.set_data(0.5 * (1 + np.tanh(logit / 2)))  # the logistic function, without overflow
+        for line, w, b in zip(self.lines, w1, b1):
+            near, along = -b * w / (w @ w + 1e-12), np.array([-w[1], w[0]]) / (np.hypot(*w) + 1e-12)
+            line.set_data(*np.stack([near - 5 * along, near + 5 * along], 1))
+        low, high = self.image.get_extent()[:2]
+        side = np.linspace(low, high, len(logit))
+        pieces = contourpy.contour_generator(side, side, logit).lines(0.0)
+        gap = np.full((1, 2), np.nan)
+        self.curve.set_data(*np.concatenate([part for p in pieces for part in (p, gap)] or [gap]).T)
+
+
 def write_whole(path, content):
     """Write text or bytes so that a reader finds the old file or the new one, never half of one."""
     path = Path(path)
@@ -547,6 +587,13 @@ def save_listing(name, thing):
     """Write the source of a function or class, or a text, for the report to show: report/listings/name.py."""
     text = thing if isinstance(thing, str) else inspect.getsource(thing)
     write_whole(REPORT / "listings" / f"{name}.py", text)
+
+
+def say(text):
+    """Show a sentence in a notebook as Markdown: for findings that quote numbers the code has just made."""
+    from IPython.display import Markdown, display
+
+    display(Markdown(text))
 
 
 def show_source(*things):
