@@ -14,6 +14,7 @@ square's side, and arrays are described by their shapes in the comments beside t
 import contextlib
 import inspect
 import io
+import logging
 import math
 import os
 import re
@@ -257,6 +258,11 @@ class NetStack:
 # ---- 4  training -----------------------------------------------------------------------------
 
 
+def progress(items, what):
+    """Walk through items behind a progress bar; TQDM_DISABLE=1 hides it, also in notebooks."""
+    return tqdm(items, what, leave=False, disable=os.environ.get("TQDM_DISABLE", "0") not in ("", "0"))
+
+
 def fit(net, train, val, optimizer, epochs, log=lambda row: None):
     """Train net on the batches of train, in place, and judge it on val after every epoch.
 
@@ -267,7 +273,7 @@ def fit(net, train, val, optimizer, epochs, log=lambda row: None):
     check_finite(*train.dataset.tensors, *val.dataset.tensors)
     device, history = next(net.parameters()).device, []
     try:
-        for epoch in tqdm(range(1, epochs + 1), "training", leave=False):
+        for epoch in progress(range(1, epochs + 1), "training"):
             net.train()
             total = 0.0
             for x, y in train:
@@ -323,7 +329,7 @@ def fit_many(stack, train, val, rng, rate=0.02, batch=25, epochs=200, log=lambda
     weight_grads, bias_grads = stack.views(grad)
     history, step = [], 0
     try:
-        for epoch in tqdm(range(1, epochs + 1), f"training {R} networks", leave=False):
+        for epoch in progress(range(1, epochs + 1), f"training {R} networks"):
             order = rng.permuted(index, axis=1).T if orders is None else orders[epoch - 1] * R + np.arange(R)
             order = torch.from_numpy(np.ascontiguousarray(order)).to(device).view(-1)
             xs = x.index_select(1, order).view(-1, n, R)
@@ -340,7 +346,7 @@ def fit_many(stack, train, val, rng, rate=0.02, batch=25, epochs=200, log=lambda
                         delta = slope((stack.weights[l] * delta[:, None]).sum(0), z[l])
                 step += 1  # Adam, with its two bias corrections
                 m.lerp_(grad, 0.1)
-                v.mul_(0.999).addcmul_(grad, grad, value=0.001)
+                v.lerp_(grad * grad, 0.001)
                 c = math.sqrt(1 - 0.999**step)
                 stack.theta.addcmul_(m / v.sqrt().add_(1e-8 * c), rate, value=-c / (1 - 0.9**step))
             logits, guess = torch.cat(logits, 1)[0], stack.logits(x_val)
@@ -430,10 +436,11 @@ def tracking_mode():
 
     if chosen := os.environ.get("WANDB_MODE"):
         return chosen, None
-    try:
-        key = wandb.api.api_key
+    try:  # versions of wandb before `prompt` ask in a notebook, so they are looked at another way
+        asks = "prompt" not in inspect.signature(wandb.login).parameters
+        key = wandb.api.api_key if asks else wandb.login(prompt=False, verify=False)
     except Exception as e:
-        return "offline", f"the API key cannot be read ({type(e).__name__})"
+        return "offline", f"the API key cannot be used ({type(e).__name__})"
     if not key:
         return "offline", None
     server = urllib.parse.urlparse(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai")
@@ -484,6 +491,7 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK = (  # Okabe and Ito's colours, saf
 
 def use_style():
     """One style for notebooks and report: Computer Modern at the report's size, colours anyone can tell apart."""
+    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it remarks on the age of Computer Modern
     plt.rcParams.update(
         {
             "font.family": "serif", "font.serif": ["cmr10"], "mathtext.fontset": "cm", "font.size": 9,
@@ -504,8 +512,15 @@ def plot_points(ax, x, y, size=6):
     ax.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
 
 
+def class_map(ax, p, low, high):
+    """Show probabilities p (m, m) on a square as colour in steps, from class 0's through white to class 1's."""
+    surface = LinearSegmentedColormap.from_list("classes", [BLUE, "white", ORANGE], N=11)
+    smooth = {"interpolation": "bilinear", "interpolation_stage": "data", "alpha": 0.45}
+    return ax.imshow(p, surface, vmin=0, vmax=1, extent=(low, high, low, high), origin="lower", **smooth)
+
+
 class XorView:
-    """The input plane of a 2-k-1 tanh network: p(y = 1) as colour, the data, and the decision boundaries.
+    """The input plane of a 2-k-1 tanh network, k up to 4: p(y = 1) as colour, the data, and the decision boundaries.
 
     Dashed lines: where a hidden unit's pre-activation is 0. Black: where the output's logit is 0.
     `show` moves them to new parameters; `artists` lists what moves, bottom first, for fast redrawing.
@@ -514,16 +529,14 @@ class XorView:
     def __init__(self, ax, x, y, hidden=2, low=-0.7, high=1.7, resolution=73):
         side = np.linspace(low, high, resolution)
         self.grid = np.stack(np.meshgrid(side, side)).reshape(2, -1)
-        surface = LinearSegmentedColormap.from_list("classes", [BLUE, "white", ORANGE])
-        box = {"extent": (low, high, low, high), "origin": "lower", "interpolation": "bilinear"}
-        self.image = ax.imshow(np.zeros((resolution, resolution)), surface, vmin=0, vmax=1, alpha=0.45, **box)
+        self.image = class_map(ax, np.zeros((resolution, resolution)), low, high)
         plot_points(ax, x, y)
-        colours = (GREEN, PURPLE, RED, SKY)
+        colours = (GREEN, PURPLE, RED, SKY)[:hidden]
+        self.curve = ax.plot([], [], c=BLACK, lw=2.6, label="output")[0]
         self.lines = [
-            ax.plot([], [], "--", c=colours[j % 4], lw=1.8, label=f"hidden unit {j + 1}")[0] for j in range(hidden)
+            ax.plot([], [], "--", c=c, lw=1.6, label=f"hidden unit {j + 1}")[0] for j, c in enumerate(colours)
         ]
-        self.curve = ax.plot([], [], c=BLACK, lw=1.6, label="output")[0]
-        self.artists = [self.image, *ax.collections, *self.lines, self.curve]
+        self.artists = [self.image, *ax.collections, self.curve, *self.lines]
         ax.set(xlim=(low, high), ylim=(low, high))
 
     def show(self, w1, b1, w2, b2):
@@ -539,6 +552,25 @@ class XorView:
         pieces = contourpy.contour_generator(side, side, logit).lines(0.0)
         gap = np.full((1, 2), np.nan)
         self.curve.set_data(*np.concatenate([part for p in pieces for part in (p, gap)] or [gap]).T)
+
+
+def animate(fig, moving):
+    """Give a function that draws one frame, RGB (rows, columns, 3), redrawing only what moves.
+
+    moving  (axes, artist) pairs, bottom first; all the rest of fig is drawn once, here
+    """
+    for _, artist in moving:
+        artist.set_animated(True)
+    fig.canvas.draw()
+    background = fig.canvas.copy_from_bbox(fig.bbox)
+
+    def frame():
+        fig.canvas.restore_region(background)
+        for ax, artist in moving:
+            ax.draw_artist(artist)
+        return np.asarray(fig.canvas.buffer_rgba())[..., :3].copy()
+
+    return frame
 
 
 def write_whole(path, content):
@@ -598,10 +630,8 @@ def say(text):
 
 def show_source(*things):
     """Show the source of functions or classes in a notebook, with colours."""
-    from IPython.display import Code, display
-
     for thing in things:
-        display(Code(inspect.getsource(thing).rstrip(), language="python"))
+        say(f"```python\n{inspect.getsource(thing).rstrip()}\n```")
 
 
 def share_interval(hits, n, z=1.959964):
