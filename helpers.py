@@ -20,6 +20,7 @@ import os
 import re
 import socket
 import subprocess
+import textwrap
 import urllib.parse
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from filelock import FileLock
 from matplotlib.colors import LinearSegmentedColormap
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, TensorDataset
 from tqdm.auto import tqdm
 
 ROOT = Path(__file__).resolve().parent
@@ -91,8 +92,7 @@ def xor_points(n, noise, rng, count=None):
 class NoisyXor(TensorDataset):
     """n points (x1, x2, y) = (m1 + s e1, m2 + s e2, m1 xor m2), drawn once from rng.
 
-    `data.x` is (n, 2), `data.y` is (n,). A list of indices gives a whole batch in one indexing,
-    which is why `batches` needs no loop over single points.
+    `data.x` is (n, 2), `data.y` is (n,); data[rows] gives any number of points in one indexing.
     """
 
     def __init__(self, n, noise, rng):
@@ -101,20 +101,22 @@ class NoisyXor(TensorDataset):
 
     x = property(lambda self: self.tensors[0])
     y = property(lambda self: self.tensors[1])
-    __getitems__ = TensorDataset.__getitem__
 
 
 def batches(data, size, seed=None):
-    """A DataLoader over a data set that indexes whole batches; shuffled anew each epoch if given a seed.
+    """A DataLoader over a TensorDataset, shuffled anew each epoch if given a seed.
 
+    It samples whole batches of indices (batch_size=None hands them to the data set as they are), so
+    that a batch is one indexing and not a loop over points.
     raises  ValueError for a batch size below 1, an empty data set, or values that are not finite
     """
     if size < 1:
         raise ValueError(f"batch size must be 1 or more, not {size}")
     check_finite(*data.tensors)
-    shuffle = seed is not None
-    generator = torch.Generator().manual_seed(seed) if shuffle else None
-    return DataLoader(data, size, shuffle=shuffle, generator=generator, collate_fn=lambda batch: batch)
+    order = SequentialSampler(data)
+    if seed is not None:
+        order = RandomSampler(data, generator=torch.Generator().manual_seed(seed))
+    return DataLoader(data, batch_size=None, sampler=BatchSampler(order, size, drop_last=False))
 
 
 def check_finite(*tensors):
@@ -615,10 +617,19 @@ def save_table(name, rows):
     write_whole(REPORT / "tables" / f"{name}.tex", body + "\n")
 
 
-def save_listing(name, thing):
-    """Write the source of a function or class, or a text, for the report to show: report/listings/name.py."""
-    text = thing if isinstance(thing, str) else inspect.getsource(thing)
-    write_whole(REPORT / "listings" / f"{name}.py", text)
+def save_listing(name, thing, first="", last=""):
+    """Write source for the report to show, report/listings/name.py: of a function or class, or a text.
+
+    first, last  words in the first and the last line to keep; empty: from the beginning, to the end
+    raises       ValueError if no line holds them
+    """
+    lines = (thing if isinstance(thing, str) else inspect.getsource(thing)).rstrip().splitlines()
+    try:
+        start = next(i for i, line in enumerate(lines) if first in line)
+        stop = next(i for i, line in enumerate(lines) if i >= start and last in line) if last else len(lines) - 1
+    except StopIteration:
+        raise ValueError(f"no lines from {first!r} to {last!r} in the source for listing {name}") from None
+    write_whole(REPORT / "listings" / f"{name}.py", textwrap.dedent("\n".join(lines[start : stop + 1])) + "\n")
 
 
 def say(text):

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 from nbstripout import strip_output
 from tqdm import tqdm
 
@@ -25,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build/notebooks"
 ADDRESS = r"(?<=github\.com/)[\w.-]+/[\w.-]+|(?<=colab\.research\.google\.com/github/)[\w.-]+/[\w.-]+"
 # One thread each: two would wait for one another on small matrices. No progress bars in stored outputs.
-QUIET = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
+QUIET = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TQDM_DISABLE": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 
 
 def notebooks():
@@ -65,14 +64,8 @@ def execute(path, position):
     wanted = state(path, nb)
     if out.exists() and read(out).metadata.get("coursework", {}).get("state") == wanted:
         return None
-    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
-    bar = tqdm(
-        total=len(nb.cells),
-        desc=path.stem,
-        unit="cell",
-        position=position,
-        mininterval=0.5 if sys.stderr.isatty() else 20,
-    )
+    pace = 0.5 if sys.stderr.isatty() else 20  # seconds between updates; a log file needs fewer
+    bar = tqdm(total=len(nb.cells), desc=path.stem, unit="cell", position=position, mininterval=pace)
     start = time.perf_counter()
     client = NotebookClient(
         nb,
@@ -80,12 +73,13 @@ def execute(path, position):
         kernel_name="python3",
         coalesce_streams=True,
         store_widget_state=False,
+        extra_arguments=["--IPKernelApp.log_level=40"],
         resources={"metadata": {"path": str(path.parent)}},
         on_cell_complete=lambda **_: bar.update(),
     )
     try:
         client.execute(env={**os.environ, **QUIET})
-    except CellExecutionError as e:
+    except Exception as e:  # a failing cell or a dead kernel; the other notebooks still run
         return e
     finally:
         bar.close()
@@ -113,15 +107,14 @@ def run():
 def store():
     """Put the outputs of build/ into the notebooks, with counters, without timings, widget ids and other noise."""
     for path in notebooks():
-        nb, done = read(path), read(BUILD / path.name)
-        for cell, ran in zip(nb.cells, done.cells):
-            if cell.cell_type == "code":
-                cell.outputs, cell.execution_count = ran.outputs, ran.execution_count
-                for output in cell.outputs:
-                    output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
-        nb = strip_output(
-            nb, keep_output=True, keep_count=True, extra_keys=["metadata.language_info", "cell.metadata.execution"]
-        )
+        nb, done = read(path), read(BUILD / path.name)  # the same code cells; prose may have changed since
+        pairs = zip(*([c for c in n.cells if c.cell_type == "code"] for n in (nb, done)), strict=True)
+        for cell, ran in pairs:
+            cell.outputs, cell.execution_count = ran.outputs, ran.execution_count
+            for output in cell.outputs:
+                output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+        noise = ["metadata.language_info", "cell.metadata.execution"]
+        nb = strip_output(nb, keep_output=True, keep_count=True, keep_id=True, extra_keys=noise)
         nb.metadata["coursework"] = {"code_sha256": code_hash(nb)}
         nbformat.write(nb, path)
         print(f"stored {path.relative_to(ROOT)} ({path.stat().st_size / 1e6:.1f} MB)")
