@@ -27,9 +27,11 @@ def test_every_macro_used_is_defined():
     assert used <= set(DEFINED), used - set(DEFINED)
 
 
-@pytest.mark.parametrize("command, suffix", [("includegraphics", ".pdf"), ("lstinputlisting", ""), ("input", ".tex"), ("tablebody", ".tex")])
+@pytest.mark.parametrize(
+    "command, suffix", [("includegraphics", ".pdf"), ("excerpt", ""), ("input", ".tex"), ("tablebody", ".tex")]
+)
 def test_every_file_shown_exists(command, suffix):
-    names = re.findall(rf"\\{command}(?:\[[^]]*\])?\{{([^}}]+)\}}", TEX)
+    names = re.findall(rf"\\{command}(?:\[[^]]*\])?\{{([^}}#]+)\}}", TEX)
     assert names and all((REPORT / f"{name}{suffix}").exists() for name in names), names
 
 
@@ -38,12 +40,12 @@ def test_every_figure_has_a_caption_and_is_referred_to():
     bodies = re.findall(r"\\begin\{(?:figure|table)\}(.*?)\\end\{(?:figure|table)\}", TEX, re.S)
     assert len(floats) == len(bodies) > 0
     for body in bodies:
-        label = re.search(r"\\label\{([^}]+)\}", body)
+        label = re.search(r"\\label\{([^}#]+)\}", body)
         assert "\\caption{" in body and label, body[:80]
         assert f"\\autoref{{{label[1]}}}" in TEX, f"{label[1]} is never referred to"
 
 
 def test_every_figure_of_the_notebooks_is_shown():
-    shown = set(re.findall(r"\\includegraphics(?:\[[^]]*\])?\{figures/([^}]+)\}", TEX))
+    shown = set(re.findall(r"\\includegraphics(?:\[[^]]*\])?\{figures/([^}#]+)\}", TEX))
     made = {p.stem for p in (REPORT / "figures").glob("*.pdf")}
     assert made == shown, made ^ shown
