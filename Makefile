@@ -28,7 +28,7 @@ run: $(READY)  ## execute the notebooks whose code, modules or data changed
 test: $(READY)  ## lint, unit tests, and every notebook in its quick form
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	COURSEWORK_QUICK=1 WANDB_MODE=offline TQDM_DISABLE=1 OMP_NUM_THREADS=1 \
+	COURSEWORK_QUICK=1 COURSEWORK_STATE=$$(date +%s) WANDB_MODE=offline TQDM_DISABLE=1 OMP_NUM_THREADS=1 \
 	$(BIN)/python -m pytest -n 2 --nbmake --durations=10 tests $(NOTEBOOKS)
 
 notebooks: $(READY)  ## run, then refresh the outputs stored in the notebooks

@@ -18,10 +18,10 @@ import logging
 import math
 import os
 import re
-import socket
 import subprocess
 import textwrap
-import urllib.parse
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import contourpy
@@ -260,9 +260,14 @@ class NetStack:
 # ---- 4  training -----------------------------------------------------------------------------
 
 
+def hidden():
+    """True if TQDM_DISABLE=1 asks for no progress bars, also in notebooks."""
+    return os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
+
+
 def progress(items, what):
-    """Walk through items behind a progress bar; TQDM_DISABLE=1 hides it, also in notebooks."""
-    return tqdm(items, what, leave=False, disable=os.environ.get("TQDM_DISABLE", "0") not in ("", "0"))
+    """Walk through items behind a progress bar."""
+    return tqdm(items, what, leave=False, disable=hidden())
 
 
 def fit(net, train, val, optimizer, epochs, log=lambda row: None):
@@ -370,6 +375,7 @@ def bce_many(logits, y):
 
 PROJECT = "deep-learning-coursework"
 RUNS = ROOT / "build/runs"  # offline runs wait here for `wandb sync`
+FINISH_TIMEOUT = 20  # seconds to wait for a server that stopped answering; what is unsent stays on disk
 
 
 class Tracker:
@@ -425,10 +431,12 @@ def track(name, config, group, tags=(), quiet=False):
         yield tracker
     finally:
         tracker._try(run.finish)
-        if mode == "online" and not quiet:
+        where = os.path.relpath(folder, ROOT)
+        if mode == "online" and tracker.trouble is not None:
+            print(f"tracked in part; upload the rest with: wandb sync {where}/wandb/run-*")
+        elif mode == "online" and not quiet:
             print(f"tracked: {run.url}")
         elif mode == "offline" and not quiet:
-            where = os.path.relpath(folder, ROOT)
             print(f"tracked offline; upload with: wandb sync {where}/wandb/offline-run-*")
 
 
@@ -439,17 +447,20 @@ def tracking_mode():
     if chosen := os.environ.get("WANDB_MODE"):
         return chosen, None
     try:  # versions of wandb before `prompt` ask in a notebook, so they are looked at another way
+        wandb.setup(wandb.Settings(silent=True))
         asks = "prompt" not in inspect.signature(wandb.login).parameters
         key = wandb.api.api_key if asks else wandb.login(prompt=False, verify=False)
     except Exception as e:
         return "offline", f"the API key cannot be used ({type(e).__name__})"
     if not key:
         return "offline", None
-    server = urllib.parse.urlparse(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai")
+    server = os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai"
     try:
-        socket.create_connection((server.hostname, server.port or (443 if server.scheme == "https" else 80)), 3).close()
-    except OSError as e:
-        return "offline", f"{server.hostname} cannot be reached ({type(e).__name__})"
+        urllib.request.urlopen(server, timeout=4).close()
+    except urllib.error.HTTPError:
+        pass  # an answer, if not to this question
+    except (OSError, ValueError) as e:
+        return "offline", f"{server} does not answer ({type(e).__name__})"
     return "online", None
 
 
@@ -459,12 +470,14 @@ def _start_run(mode, folder, name, config, group, tags, init_timeout=30):
 
     about = {"torch": torch.__version__, "numpy": np.__version__, "commit": git_commit()}
     try:
-        if mode == "offline":
+        if mode != "disabled":
             folder.mkdir(parents=True, exist_ok=True)
         settings = wandb.Settings(silent=True, init_timeout=init_timeout)
+        if mode == "online" and "finish_timeout" in wandb.Settings.model_fields:  # for a server that vanishes meanwhile
+            settings.finish_timeout, settings.finish_timeout_raises = FINISH_TIMEOUT, True
         run = wandb.init(
             project=PROJECT, group=group, name=name, config={**about, **config}, tags=list(tags), mode=mode,
-            dir=str(folder), settings=settings, reinit="finish_previous",
+            dir=None if mode == "disabled" else str(folder), settings=settings, reinit="finish_previous",
         )  # fmt: skip
         run.define_metric("epoch")
         for metric, best in (("train/loss", "min"), ("val/loss", "min"), ("val/accuracy", "max")):
@@ -481,6 +494,24 @@ def git_commit():
         return subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def run_sweep(config, train, count=None, seed=0, sweep_id=None):
+    """Search for good settings as a W&B sweep dict describes: on W&B's server if it is there, else with Optuna.
+
+    config    method grid, random or bayes; metric {name, goal}; parameters; optional name and early_terminate
+    train     train(settings, log) trains once, hands log its rows, and gives the metric's final value
+    count     trials in all, those of earlier calls and other processes included (None: the whole grid)
+    sweep_id  joins a sweep that exists on the server, from this machine
+    gives     the trials, best first: dicts of number, settings, value, state and history
+    Offline, every trial is an offline W&B run in the sweep's group and is kept in a journal beside the runs.
+    Calling again, also after a kill, continues there, and so do other processes that call at the same time.
+    raises  ValueError for what cannot be mapped, before any trial; RuntimeError with the first traceback
+            if every trial failed
+    """
+    from sweeps import run
+
+    return run(config, train, count, seed, sweep_id)
 
 
 # ---- 6  figures and numbers ------------------------------------------------------------------

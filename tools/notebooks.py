@@ -78,7 +78,7 @@ def execute(path, position):
         on_cell_complete=lambda **_: bar.update(),
     )
     try:
-        client.execute(env={**os.environ, **QUIET})
+        client.execute(env={**os.environ, **QUIET, "COURSEWORK_STATE": wanted})
     except Exception as e:  # a failing cell or a dead kernel; the other notebooks still run
         return e
     finally:

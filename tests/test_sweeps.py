@@ -1,0 +1,300 @@
+"""Sweeps: the mapping to Optuna, the offline sweep and its faults, and the online branch against recorders."""
+
+import contextlib
+import json
+import math
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+import helpers as h
+import sweeps
+
+
+@pytest.fixture(autouse=True)
+def own_runs(monkeypatch, tmp_path):
+    monkeypatch.setattr(h, "RUNS", tmp_path)
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    return tmp_path
+
+
+METRIC = {"name": "val/loss", "goal": "minimize"}
+RATE = {"distribution": "log_uniform_values", "min": 1e-4, "max": 1.0}
+
+
+def sweep(method="random", **more):
+    return {"method": method, "name": "a-sweep", "metric": METRIC, "parameters": {"rate": RATE}} | more
+
+
+def bowl(settings, log):
+    """A loss with its minimum at rate 0.01, approached over nine epochs."""
+    value = (math.log10(settings["rate"]) + 2) ** 2
+    for epoch in range(1, 10):
+        log({"epoch": epoch, "val/loss": np.array([value + 1 / epoch, value + 1 / epoch])})
+    return value
+
+
+# ---- the mapping ----
+
+SPECS = [
+    ({"value": 3}, CategoricalDistribution([3])),
+    ({"values": [1, "a", None]}, CategoricalDistribution([1, "a", None])),
+    ({"min": 1, "max": 5}, IntDistribution(1, 5)),
+    ({"min": 1.0, "max": 5}, FloatDistribution(1.0, 5)),
+    ({"min": 0.0, "max": 1.0, "distribution": "uniform"}, FloatDistribution(0, 1)),
+    ({"min": 1, "max": 9, "distribution": "int_uniform"}, IntDistribution(1, 9)),
+    ({"min": 16, "max": 128, "q": 16, "distribution": "q_uniform"}, IntDistribution(16, 128, step=16)),
+    ({"min": 0.0, "max": 1.0, "q": 0.25, "distribution": "q_uniform"}, FloatDistribution(0, 1, step=0.25)),
+    (RATE, FloatDistribution(1e-4, 1, log=True)),
+    ({"min": 1, "max": 64, "distribution": "q_log_uniform_values"}, IntDistribution(1, 64, log=True)),
+]
+
+
+@pytest.mark.parametrize("spec, wanted", SPECS)
+def test_a_parameter_maps_to_the_right_distribution(spec, wanted):
+    assert sweeps.distribution("x", spec) == wanted
+
+
+@pytest.mark.parametrize("spec, wanted", SPECS)
+def test_the_mapping_is_wandbs_own_where_it_has_one(spec, wanted):
+    theirs = pytest.importorskip("wandb.sdk.sweeps.scheduler.optuna")
+    assert theirs.sweep_parameter_to_distribution(spec) == wanted
+
+
+def test_log_uniform_takes_exponents():
+    d = sweeps.distribution("x", {"min": -3, "max": 0, "distribution": "log_uniform"})
+    assert d.log and d.low == pytest.approx(math.exp(-3)) and d.high == 1
+
+
+def test_nested_parameters_are_flattened_and_come_back_nested():
+    deep = {"rate": RATE, "net": {"parameters": {"width": {"min": 1, "max": 4}, "depth": {"value": 2}}}}
+    assert set(sweeps.flat(deep)) == {"rate", "net.width", "net.depth"}
+    assert sweeps.nested({"rate": 1, "net.width": 2, "net.depth": 3}) == {"rate": 1, "net": {"width": 2, "depth": 3}}
+    trials = h.run_sweep(sweep(parameters=deep), lambda s, log: s["net"]["width"] * s["net"]["depth"], 4)
+    assert all(t["value"] == 2 * t["settings"]["net"]["width"] for t in trials)
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"method": "gird"}, "grid, random or bayes"),
+    ({"metric": {"name": "val/loss"}}, "minimize or maximize"),
+    ({"parameters": {}}, "no parameters"),
+    ({"parameters": {"x": {"distribution": "normal", "mu": 0, "sigma": 1}}}, "x: needs value.*normal"),
+    ({"parameters": {"x": {"distribution": "beta", "min": 0, "max": 1}}}, "nothing like beta"),
+    ({"parameters": {"x": {"distribution": "log_uniform_values", "min": 0, "max": 1}}}, "do not suit"),
+    ({"parameters": {"x": {"values": [1, 2], "probabilities": [0.1, 0.9]}}}, "probabilities"),
+    ({"method": "grid"}, "a grid needs value"),
+    ({"early_terminate": {"type": "envelope"}}, "hyperband"),
+])  # fmt: skip
+def test_what_cannot_be_mapped_is_an_error_before_any_trial(change, words):
+    def never(settings, log):
+        raise AssertionError("no trial may start")
+
+    with pytest.raises(ValueError, match=words):
+        h.run_sweep(sweep() | change, never, 3)
+
+
+@pytest.mark.parametrize("count", [None, 0])
+def test_a_search_without_end_needs_a_count(count):
+    with pytest.raises(ValueError, match="count"):
+        h.run_sweep(sweep(), bowl, count)
+
+
+# ---- offline ----
+
+
+def test_a_grid_visits_every_point_once_and_sorts_by_the_goal():
+    space = {"a": {"values": [1, 2, 3]}, "b": {"values": [10, 20]}, "c": {"value": 5}}
+    config = sweep("grid", parameters=space, metric={"name": "score", "goal": "maximize"})
+    trials = h.run_sweep(config, lambda s, log: s["a"] * s["b"] * s["c"])
+    assert [t["value"] for t in trials] == [300, 200, 150, 100, 100, 50]
+    assert sorted((t["settings"]["a"], t["settings"]["b"]) for t in trials) == [
+        (a, b) for a in (1, 2, 3) for b in (10, 20)
+    ]
+
+
+def test_bayes_finds_a_bowl_better_than_chance():
+    best = {m: h.run_sweep(sweep(m, name=m), bowl, 40, seed=1)[:5] for m in ("random", "bayes")}
+    mean = {m: np.mean([t["value"] for t in trials]) for m, trials in best.items()}
+    assert mean["bayes"] < mean["random"]
+
+
+def test_history_holds_the_means_over_networks():
+    trial = h.run_sweep(sweep(), bowl, 1)[0]
+    assert len(trial["history"]) == 9
+    assert trial["history"][-1] == pytest.approx({"epoch": 9, "val/loss": trial["value"] + 1 / 9})
+
+
+def test_hyperband_stops_trials_that_fall_behind():
+    stop = {"type": "hyperband", "min_iter": 2, "eta": 3}
+    trials = h.run_sweep(sweep(early_terminate=stop), bowl, 30)
+    states = [t["state"] for t in trials]
+    assert "pruned" in states and "complete" in states
+    pruned = next(t for t in trials if t["state"] == "pruned")
+    assert pruned["value"] is None and len(pruned["history"]) < 9
+
+
+def test_a_second_call_continues_and_repeats_no_draw():
+    first = h.run_sweep(sweep(), bowl, 4)
+    both = h.run_sweep(sweep(), bowl, 9)
+    rates = [t["settings"]["rate"] for t in both]
+    assert len(both) == 9 and len(set(rates)) == 9 and {t["settings"]["rate"] for t in first} <= set(rates)
+    assert len(h.run_sweep(sweep(), bowl, 9)) == 9, "nothing left to do"
+
+
+def test_changed_code_or_sweep_starts_anew():
+    h.run_sweep(sweep(), bowl, 3)
+    assert len(h.run_sweep(sweep(), lambda s, log: s["rate"], 2)) == 2
+    assert len(h.run_sweep(sweep(parameters={"rate": {"min": 0.1, "max": 0.2}}), bowl, 2)) == 2
+
+
+def test_a_failing_trial_is_recorded_and_the_sweep_goes_on():
+    def fragile(settings, log):
+        if settings["rate"] > 0.1:
+            raise OverflowError("diverged")
+        return settings["rate"]
+
+    trials = h.run_sweep(sweep(), fragile, 12)
+    failed = [t for t in trials if t["state"] == "fail"]
+    assert len(trials) == 12 and 0 < len(failed) < 12
+    assert trials[-1] in failed and "OverflowError: diverged" in failed[0]["error"]
+
+
+def test_all_failing_is_an_error_with_the_first_traceback():
+    with pytest.raises(RuntimeError, match="(?s)all 3 trials failed.*ZeroDivisionError"):
+        h.run_sweep(sweep(), lambda s, log: 1 / 0, 3)
+
+
+def test_ctrl_c_in_a_trial_keeps_the_others_and_the_next_call_makes_up_for_it(capsys):
+    calls = []
+
+    def train(settings, log):
+        calls.append(settings)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return settings["rate"]
+
+    assert len(h.run_sweep(sweep(), train, 5)) == 2
+    assert "calling again continues" in capsys.readouterr().out
+    assert len(h.run_sweep(sweep(), train, 5)) == 5 and len(calls) == 6
+
+
+WORKER = """
+import os, pathlib, sys, time
+sys.path.insert(0, {root!r})
+import helpers as h
+h.RUNS = pathlib.Path({runs!r})
+
+def train(settings, log):
+    time.sleep(0.2)
+    return settings["x"]
+
+config = {{"method": "random", "name": "shared", "metric": {{"name": "loss", "goal": "minimize"}},
+          "parameters": {{"x": {{"min": 0.0, "max": 1.0}}}}}}
+print(len(h.run_sweep(config, train, {count})))
+"""
+
+
+def worker(tmp_path, count):
+    """A process that runs the same sweep as every other worker in this folder."""
+    script = tmp_path / "worker.py"
+    script.write_text(textwrap.dedent(WORKER.format(root=str(h.ROOT), runs=str(tmp_path), count=count)))
+    return subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+
+
+def study(tmp_path):
+    (journal,) = (tmp_path / "shared").glob("*.journal")
+    backend = optuna.storages.journal.JournalFileBackend(str(journal))
+    return optuna.load_study(study_name="shared", storage=optuna.storages.JournalStorage(backend))
+
+
+def test_two_processes_share_a_sweep_and_a_killed_one_loses_one_trial(tmp_path):
+    victim = worker(tmp_path, 12)
+    deadline = time.time() + 60
+    while time.time() < deadline:
+        with contextlib.suppress(ValueError, KeyError):  # the study is not there yet
+            if sum(t.state.is_finished() for t in study(tmp_path).trials) >= 3:
+                break
+        time.sleep(0.05)
+    victim.send_signal(signal.SIGKILL)
+    victim.wait()
+    kept = sum(t.state.is_finished() for t in study(tmp_path).trials)
+    workers = [worker(tmp_path, 12) for _ in range(2)]
+    assert all(w.wait(120) == 0 for w in workers)
+    trials = study(tmp_path).trials
+    finished = [t for t in trials if t.state.is_finished()]
+    assert kept >= 3 and 12 <= len(finished) <= 13, "two workers may both start the last trial"
+    assert len(trials) - len(finished) <= 1, "at most the running trial is lost"
+    assert len({t.params["x"] for t in finished}) == len(finished), "no draw is repeated"
+
+
+# ---- online: the server's side played by recorders ----
+
+
+def test_online_the_agent_calls_and_the_server_chooses(monkeypatch):
+    wandb = pytest.importorskip("wandb")
+    seen = {"rows": [], "finished": []}
+
+    class Run:
+        def __init__(self, config):
+            self.config, self.summary = config, {}
+
+        def log(self, row):
+            seen["rows"].append(row)
+
+        def finish(self, exit_code=0):
+            seen["finished"].append(exit_code)
+
+    chosen = iter([{"rate": 0.01, "torch": "2"}, {"rate": 5.0, "torch": "2"}, {"rate": 0.1, "torch": "2"}])
+
+    def agent(sweep_id, function, count, project):
+        seen["agent"] = (sweep_id, count, project)
+        for _ in range(count):
+            function()
+
+    def train(settings, log):
+        assert set(settings) == {"rate"}, "only the sweep's own parameters reach the training"
+        return math.log(-1) if settings["rate"] > 1 else bowl(settings, log)
+
+    monkeypatch.setattr(h, "tracking_mode", lambda: ("online", None))
+    monkeypatch.setattr(h, "_start_run", lambda *a, **k: (Run(next(chosen)), None))
+    monkeypatch.setattr(wandb, "sweep", lambda config, project: seen.update(sweep=(config, project)) or "new-id")
+    monkeypatch.setattr(wandb, "agent", agent)
+
+    trials = h.run_sweep(sweep(), train, 3)
+    assert seen["sweep"] == (sweep(), h.PROJECT) and seen["agent"] == ("new-id", 3, h.PROJECT)
+    assert [t["state"] for t in trials] == ["complete", "complete", "fail"] and trials[0]["settings"] == {"rate": 0.01}
+    assert seen["finished"] == [0, 1, 0] and len(seen["rows"]) == 18
+
+
+def test_online_an_existing_sweep_is_joined(monkeypatch):
+    wandb = pytest.importorskip("wandb")
+    asked = []
+    monkeypatch.setattr(h, "tracking_mode", lambda: ("online", None))
+    monkeypatch.setattr(wandb, "sweep", lambda *a, **k: asked.append("a new sweep"))
+    monkeypatch.setattr(wandb, "agent", lambda sweep_id, function, count, project: asked.append(sweep_id))
+    assert h.run_sweep(sweep(), bowl, 2, sweep_id="team/project/abc") == [] and asked == ["team/project/abc"]
+
+
+def test_online_a_refused_sweep_goes_on_offline(monkeypatch, capsys):
+    wandb = pytest.importorskip("wandb")
+
+    def refuse(config, project):
+        raise PermissionError("401")
+
+    monkeypatch.setattr(h, "tracking_mode", lambda: ("online", None))
+    monkeypatch.setattr(wandb, "sweep", refuse)
+    assert len(h.run_sweep(sweep(), bowl, 2)) == 2
+    assert "refused" in capsys.readouterr().out
+
+
+def test_the_journal_is_plain_json_lines(own_runs):
+    h.run_sweep(sweep(), bowl, 2)
+    (journal,) = (own_runs / "a-sweep").glob("*.journal")
+    assert all(isinstance(json.loads(line), dict) for line in journal.read_text().splitlines())

@@ -1,0 +1,209 @@
+"""Tracking and its faults, each in a process of its own: no key, no server, a silent server, a vanishing one, ..."""
+
+import http.server
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPT = """
+import json, pathlib, sys, time
+sys.path.insert(0, {root!r})
+import helpers as h
+
+h.RUNS, h.FINISH_TIMEOUT = pathlib.Path({runs!r}), 3
+rng = h.seed_everything(0)
+data = h.batches(h.NoisyXor(60, 0.1, rng), 20, seed=0)
+net = h.Net()
+start = time.time()
+with h.track("a run", {{"seed": 0, "data": "noisy XOR"}}, "a-group", ["a-tag"]) as run:
+    waited = time.time() - start
+    history = h.fit(net, data, data, h.torch.optim.Adam(net.parameters(), 0.05), {epochs}, run.log)
+    {during}
+print(json.dumps({{"mode": run.mode, "waited": waited, "total": time.time() - start, "history": history}}))
+"""
+
+
+def training(tmp_path, during="pass", epochs=5, runs=None, **env):
+    """Start a tracked training in a process of its own."""
+    keep = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")}
+    quiet = {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1", "NETRC": os.devnull, "HOME": str(tmp_path)}
+    script = SCRIPT.format(root=str(ROOT), runs=str(runs or tmp_path / "runs"), during=during, epochs=epochs)
+    command = [sys.executable, "-c", script]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, env=keep | quiet | env
+    )
+
+
+def outcome(process, seconds=90):
+    """What a training printed for people, and its last line as a dict; it must end well and leave no noise."""
+    out, err = process.communicate(timeout=seconds)
+    assert process.returncode == 0, err
+    *said, last = out.strip().splitlines()
+    assert not err, f"noise: {err}"
+    result = json.loads(last)
+    assert len(result["history"]) == 5, "training must not suffer from tracking"
+    return said, result
+
+
+def inspect(folder):
+    """All logged rows of an offline run, by W&B's own reader."""
+    wandb = Path(sys.executable).with_name("wandb")
+    done = subprocess.run([wandb, "leet", "inspect", "--json", str(folder)], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"this wandb cannot inspect runs: {done.stderr[:80]}")
+    return done.stdout
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Plays as much of W&B's server as a run needs; `silent` makes it accept requests and never answer."""
+
+    daemon_threads = True
+    silent = False
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            while self.server.silent:
+                time.sleep(0.1)
+            project = {"id": "p", "name": "project", "entity": {"id": "e", "name": "team"}}
+            bucket = {"id": "b", "name": "run1", "displayName": "a run", "config": "{}", "project": project}
+            info = {"cliVersionInfo": {"max_cli_version": "99", "min_cli_version": "0.1"}, "features": []}
+            viewer = {"id": "v", "entity": "team", "flags": "{}", "username": "u", "teams": {"edges": []}}
+            data = {"upsertBucket": {"bucket": bucket, "inserted": True}, "viewer": viewer, "serverInfo": info}
+            data |= {"model": {"bucket": None}, "createRunFiles": {"runID": "b", "uploadHeaders": [], "files": []}}
+            body = json.dumps({"data": data} if "graphql" in self.path else {}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_PUT = do_POST
+
+        def log_message(self, *args):
+            pass
+
+
+@pytest.fixture
+def server():
+    server = Server(("127.0.0.1", 0), Server.Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.silent = False
+    server.shutdown()
+
+
+def with_key(server_or_port):
+    port = getattr(server_or_port, "server_port", server_or_port)
+    return {"WANDB_BASE_URL": f"http://127.0.0.1:{port}", "WANDB_API_KEY": "k" * 40}
+
+
+def test_without_a_key_every_row_is_kept_offline_as_it_was_in_memory(tmp_path):
+    said, result = outcome(training(tmp_path))
+    assert result["mode"] == "offline" and len(said) == 1 and "wandb sync" in said[0]
+    (folder,) = (tmp_path / "runs/a-group/wandb").glob("offline-run-*")
+    records = [json.loads(line) for line in inspect(folder).splitlines() if line.strip()]
+    text = json.dumps(records)
+    rows = [r for r in walk(records) if {"epoch", "train/loss", "val/loss", "val/accuracy"} <= set(r)]
+    kept = [{k: r[k] for k in result["history"][0]} for r in rows]
+    assert [r for r in result["history"] if r not in kept] == [], "every row must be found in the run"
+    for recorded in ("noisy XOR", "commit", "torch", "a-group", "a-tag"):
+        assert recorded in text, f"{recorded} is not recorded"
+
+
+def walk(thing):
+    """Every dict in nested JSON; lists of {key, value_json} items become dicts."""
+    if isinstance(thing, str) and thing[:1] in "{[":
+        try:
+            thing = json.loads(thing)
+        except ValueError:
+            return
+    if isinstance(thing, dict):
+        yield thing
+        for value in thing.values():
+            yield from walk(value)
+    elif isinstance(thing, list):
+        items = [i for i in thing if isinstance(i, dict)]
+        pairs = [(i.get("key") or ".".join(i.get("nested_key", [])), i) for i in items]
+        if pairs and all(k and ("value_json" in i or "value" in i) for k, i in pairs):
+            yield {k: json.loads(i["value_json"]) if "value_json" in i else i["value"] for k, i in pairs}
+        for value in thing:
+            yield from walk(value)
+
+
+def test_a_wrong_key_is_no_obstacle(tmp_path):
+    said, result = outcome(training(tmp_path, WANDB_API_KEY="not a key"))
+    assert result["mode"] == "offline" and result["waited"] < 40
+
+
+def test_a_closed_port_costs_no_time(tmp_path):
+    said, result = outcome(training(tmp_path, **with_key(9)))
+    assert result["mode"] == "offline" and result["waited"] < 40
+    assert len(said) == 2 and "does not answer" in said[0] and "wandb sync" in said[1]
+
+
+def test_a_silent_server_costs_seconds(tmp_path, server):
+    server.silent = True
+    said, result = outcome(training(tmp_path, **with_key(server)))
+    assert result["mode"] == "offline" and result["waited"] < 40
+    assert "does not answer" in said[0]
+
+
+def test_a_server_that_answers_is_used(tmp_path, server):
+    said, result = outcome(training(tmp_path, **with_key(server)))
+    assert result["mode"] == "online" and len(said) == 1 and said[0].startswith("tracked: http://127.0.0.1")
+
+
+def test_a_server_that_vanishes_mid_run_ends_nothing_and_loses_nothing(tmp_path, server):
+    process = training(tmp_path, "print('trained', flush=True); time.sleep(3)", **with_key(server))
+    assert process.stdout.readline().strip() == "trained"
+    server.silent = True
+    said, result = outcome(process)
+    assert result["mode"] == "online" and result["total"] < 60
+    assert "wandb sync" in said[-1] and list((tmp_path / "runs/a-group/wandb").glob("run-*/*.wandb"))
+
+
+def test_a_run_folder_that_cannot_be_written_is_said_once(tmp_path):
+    (tmp_path / "blocked").write_text("a file where the folder should be")
+    said, result = outcome(training(tmp_path, runs=tmp_path / "blocked"))
+    assert result["mode"] == "disabled" and len(said) == 1 and said[0].startswith("not tracked")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0 or not shutil.which("mount"), reason="needs to mount")
+def test_a_full_run_folder_does_not_end_the_training(tmp_path):
+    runs = tmp_path / "small"
+    runs.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(runs)], capture_output=True).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        process = training(tmp_path, runs=runs)
+        out, err = process.communicate(timeout=90)
+        assert process.returncode == 0 and len(json.loads(out.strip().splitlines()[-1])["history"]) == 5, err
+    finally:
+        subprocess.run(["umount", "-l", str(runs)])
+
+
+def test_ctrl_c_closes_the_run_and_keeps_it(tmp_path):
+    process = training(tmp_path, "import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode != 0 and "KeyboardInterrupt" in err
+    assert "wandb sync" in out and list((tmp_path / "runs/a-group/wandb").glob("offline-run-*/*.wandb"))
+
+
+def test_two_at_once_keep_apart(tmp_path):
+    both = [training(tmp_path) for _ in range(2)]
+    assert all(outcome(process)[1]["mode"] == "offline" for process in both)
+    assert len(list((tmp_path / "runs/a-group/wandb").glob("offline-run-*"))) == 2
+
+
+def test_disabled_leaves_nothing(tmp_path):
+    said, result = outcome(training(tmp_path, WANDB_MODE="disabled"))
+    assert result["mode"] == "disabled" and said == [] and not list(tmp_path.glob("runs/*/wandb/*"))
