@@ -382,11 +382,16 @@ class Tracker:
     """A guest in training: `log` takes one row, and whatever goes wrong in it stays in it."""
 
     def __init__(self, run, mode):
-        self.run, self.mode, self.trouble = run, mode, None
+        self.run, self.mode, self.trouble, self.rows = run, mode, None, []
 
     def log(self, row):
-        """Log a row; arrays over networks are logged as their means."""
-        self._try(self.run.log, {k: float(np.mean(v)) if isinstance(v, np.ndarray) else v for k, v in row.items()})
+        """Log a row, arrays over networks as their means; `rows` keeps what was logged."""
+        self.rows.append({k: float(np.mean(v)) if isinstance(v, np.ndarray) else v for k, v in row.items()})
+        self._try(self.run.log, self.rows[-1])
+
+    def show(self, name, thing):
+        """Log a figure, a movie (the path of a GIF) or a table (column names, rows)."""
+        self._try(lambda: self.run.log({name: as_media(thing)}))
 
     def summary(self, **values):
         """Set final values, shown beside the run's configuration."""
@@ -399,6 +404,15 @@ class Tracker:
             if self.trouble is None:
                 self.trouble = e
                 print(f"tracking stopped, training goes on: {type(e).__name__}: {e}")
+
+
+def as_media(thing):
+    """A figure, the path of a GIF, or a table (column names, rows) as W&B's own type."""
+    import wandb
+
+    if isinstance(thing, tuple):
+        return wandb.Table(columns=list(thing[0]), data=[list(row) for row in thing[1]])
+    return wandb.Video(str(thing), format="gif") if isinstance(thing, str | Path) else wandb.Image(thing)
 
 
 @contextlib.contextmanager
@@ -532,7 +546,7 @@ def use_style():
             "axes.prop_cycle": plt.cycler(color=[BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK]),
             "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "legend.fontsize": 8,
             "xtick.labelsize": 8, "ytick.labelsize": 8, "lines.linewidth": 1.2, "figure.figsize": (TEXT_WIDTH, 2.6),
-            "figure.constrained_layout.use": True, "figure.dpi": 150, "savefig.dpi": 200, "pdf.fonttype": 42,
+            "figure.constrained_layout.use": True, "figure.dpi": 120, "savefig.dpi": 200, "pdf.fonttype": 42,
         }
     )  # fmt: skip
 

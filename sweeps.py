@@ -11,7 +11,6 @@ import math
 import os
 import traceback
 
-import numpy as np
 from tqdm.auto import tqdm
 
 import helpers as h
@@ -156,10 +155,9 @@ def seeded_by_trial(make, seed):
 
 def _run_trial(run, train, settings, metric, after_row=lambda row: None):
     """Train once inside a tracked run; gives (value or None, state, rows, traceback or None)."""
-    rows = []
+    rows = run.rows
 
     def log(row):
-        rows.append({k: float(np.mean(v)) for k, v in row.items()})
         run.log(row)
         after_row(rows)
 
