@@ -46,14 +46,24 @@ def code_hash(nb):
     return hashlib.sha256("\0".join(c.source for c in code_cells(nb)).encode()).hexdigest()
 
 
+def modules(path, code):
+    """The project's own modules that code imports, directly or through one another."""
+    here = {p.stem: p for folder in (path.parent, ROOT) for p in folder.glob("*.py")}
+    found, todo = {}, [code]
+    while todo:
+        for name in re.findall(r"^\s*(?:import|from)\s+(\w+)", todo.pop(), re.M):
+            if name in here and name not in found:
+                found[name] = here[name]
+                todo.append(here[name].read_text(encoding="utf-8"))
+    return sorted(found.values())
+
+
 def state(path, nb):
-    """Fingerprint of all that a notebook's results depend on: its code, the project's modules, its data."""
-    parts = [code_hash(nb)]
-    parts += [
-        hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted({*ROOT.glob("*.py"), *path.parent.glob("*.py")})
-    ]
+    """Fingerprint of all that a notebook's results depend on: its code, the project's modules it uses, its data."""
+    code = "\n".join(c.source for c in code_cells(nb))
+    parts = [code_hash(nb), *(hashlib.sha256(p.read_bytes()).hexdigest() for p in modules(path, code))]
     data = os.environ.get("COURSEWORK_DATA")
-    if data and any(re.search(r"\bload_(mnist|lungs)\b", c.source) for c in code_cells(nb)):
+    if data and re.search(r"\bload_(mnist|lungs)\b", code):
         parts += [f"{p.name} {p.stat().st_size}" for p in sorted(Path(data).rglob("*")) if p.is_file()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
