@@ -43,7 +43,7 @@ report:  ## build report/report.pdf from the figures and numbers that are there
 	fi
 
 bench: $(READY)  ## measure the speed claims, as ratios in one run
-	for b in benchmarks/*.py; do OMP_NUM_THREADS=1 TQDM_DISABLE=1 WANDB_MODE=disabled $(BIN)/python $$b || exit 1; done
+	for b in benchmarks/*.py; do OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/python $$b || exit 1; done
 
 address:  ## after changing the repository's address in pyproject.toml: copy it to where it is used
 	$(BIN)/python tools/notebooks.py address

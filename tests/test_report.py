@@ -12,7 +12,7 @@ DEFINED = re.findall(r"\\newcommand\{\\([A-Za-z]+)\}", NUMBERS)
 
 
 def test_numbers_are_sorted_and_defined_once():
-    assert sorted(set(DEFINED)) == DEFINED
+    assert NUMBERS.splitlines() == sorted(NUMBERS.splitlines()) and len(set(DEFINED)) == len(DEFINED)
 
 
 def test_every_number_is_used():
