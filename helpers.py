@@ -12,6 +12,7 @@ square's side, and arrays are described by their shapes in the comments beside t
 """
 
 import contextlib
+import functools
 import inspect
 import io
 import logging
@@ -433,7 +434,7 @@ def track(name, config, group, tags=(), quiet=False):
         run, why = _start_run(mode, folder, name, config, group, tags, init_timeout=8)
     if run is None and mode != "disabled":
         mode = "offline"
-        if why:
+        if why and not quiet:
             print(f"tracking offline: {why}")
         run, why = _start_run(mode, folder, name, config, group, tags)
     if run is None:
@@ -468,14 +469,19 @@ def tracking_mode():
         return "offline", f"the API key cannot be used ({type(e).__name__})"
     if not key:
         return "offline", None
-    server = os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai"
+    silent = silence(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai")
+    return ("offline", silent) if silent else ("online", None)
+
+
+@functools.cache  # asked once per process: a notebook may start a hundred runs
+def silence(server):
+    """None if the server answers within four seconds, else what happened."""
     try:
         urllib.request.urlopen(server, timeout=4).close()
     except urllib.error.HTTPError:
         pass  # an answer, if not to this question
     except (OSError, ValueError) as e:
-        return "offline", f"{server} does not answer ({type(e).__name__})"
-    return "online", None
+        return f"{server} does not answer ({type(e).__name__})"
 
 
 def _start_run(mode, folder, name, config, group, tags, init_timeout=30):
