@@ -212,8 +212,8 @@ class NetStack:
     """R networks of one shape, side by side, as one array of parameters (P, R).
 
     The network's index comes last everywhere, so that the processor works on R numbers in a row.
-    `weights[l]` (out, in, R) and `biases[l]` (out, R) are views into `theta` (P, R). Each network
-    starts like nn.Linear: weights and biases uniform within 1 / sqrt(inputs of the layer).
+    `weights[l]` (out, in, 1, R) and `biases[l]` (out, 1, R) are views into `theta` (P, R); the 1 is where
+    a batch goes. Each network starts like nn.Linear: uniform within 1 / sqrt(inputs of the layer).
     """
 
     def __init__(self, sizes, count, rng, activation="tanh", device="cpu"):
@@ -228,7 +228,7 @@ class NetStack:
                 t.copy_(torch.from_numpy(rng.uniform(-1, 1, t.shape) / math.sqrt(w.shape[1])))
 
     def views(self, flat):
-        """Cut an array like theta into weights [(out, in, R)] and biases [(out, R)], without copying."""
+        """Cut an array like theta into weights [(out, in, 1, R)] and biases [(out, 1, R)], without copying."""
         weights, biases, at = [], [], 0
         for i, o in zip(self.sizes, self.sizes[1:]):
             weights.append(flat[at : at + o * i].view(o, i, 1, -1))
