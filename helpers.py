@@ -653,9 +653,9 @@ def save_number(name, value, spec=""):
         raise ValueError(f"a LaTeX macro's name is all letters, not {name!r}")
     if not isinstance(value, str) and not math.isfinite(value):
         raise ValueError(f"{name} is {value}: nothing to report")
-    path = REPORT / "numbers.tex"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(ROOT / "build/numbers.lock"):
+    path, lock = REPORT / "numbers.tex", ROOT / "build/numbers.lock"
+    lock.parent.mkdir(exist_ok=True)
+    with FileLock(lock):
         lines = path.read_text().splitlines() if path.exists() else []
         kept = [line for line in lines if not line.startswith(f"\\newcommand{{\\{name}}}")]
         line = f"\\newcommand{{\\{name}}}{{{format(value, spec)}}}"
