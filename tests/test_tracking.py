@@ -64,10 +64,10 @@ def inspect(folder):
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Plays as much of W&B's server as a run needs; `silent` makes it accept requests and never answer."""
+    """Plays as much of W&B's server as a run needs; `silent`: it never answers, `refuses`: no key is right."""
 
     daemon_threads = True
-    silent = False
+    silent = refuses = False
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
@@ -81,7 +81,7 @@ class Server(http.server.ThreadingHTTPServer):
             data = {"upsertBucket": {"bucket": bucket, "inserted": True}, "viewer": viewer, "serverInfo": info}
             data |= {"model": {"bucket": None}, "createRunFiles": {"runID": "b", "uploadHeaders": [], "files": []}}
             body = json.dumps({"data": data} if "graphql" in self.path else {}).encode()
-            self.send_response(200)
+            self.send_response(401 if self.server.refuses and "graphql" in self.path else 200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -155,6 +155,13 @@ def test_a_silent_server_costs_seconds(tmp_path, server):
     said, result = outcome(training(tmp_path, **with_key(server)))
     assert result["mode"] == "offline" and result["waited"] < 40
     assert "does not answer" in said[0]
+
+
+def test_a_key_that_the_server_refuses_is_said_and_the_run_kept(tmp_path, server):
+    server.refuses = True
+    said, result = outcome(training(tmp_path, **with_key(server)))
+    assert result["mode"] == "offline" and len(said) == 2 and said[0].startswith("tracking offline")
+    assert list((tmp_path / "runs/a-group/wandb").glob("offline-run-*"))
 
 
 def test_a_server_that_answers_is_used(tmp_path, server):
