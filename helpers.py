@@ -1,8 +1,8 @@
 """What two or more of the notebooks share, in the order in which a reader meets it.
 
     1  seeds and device      where chance and the processor come from
-    2  data                  noisy XOR, and what the best possible classifier reaches on it
-    3  models                the network that the assignment prints; many such networks side by side
+    2  data                  noisy XOR, and what the best possible classifier reaches on it; MNIST
+    3  models                the networks that the assignments print; many small ones side by side
     4  training              one network by the usual loop; hundreds at once
     5  tracking              every run logged to Weights & Biases, with or without a network
     6  figures and numbers   one style, and everything the report shows written by the code that found it
@@ -23,6 +23,8 @@ import subprocess
 import textwrap
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import contourpy
@@ -125,7 +127,8 @@ def check_finite(*tensors):
     for t in tensors:
         if t.numel() == 0:
             raise ValueError(f"the data are empty: shape {tuple(t.shape)}")
-        if bad := int((~torch.isfinite(t)).sum()):
+        if not math.isfinite(t.sum(dtype=torch.float64)):  # one pass in the good case
+            bad = int((~torch.isfinite(t)).sum())
             raise ValueError(f"the data hold {bad} values that are NaN or infinite, of {t.numel()}")
 
 
@@ -157,6 +160,20 @@ def xor_bayes_limit(noise):
     loss = float(weight @ np.logaddexp(0, logit) @ weight)
     q = 0.5 * math.erfc(1 / (2 * noise) / math.sqrt(2))  # chance that one coordinate crosses 1/2
     return loss, 1 - 2 * q * (1 - q)
+
+
+def load_mnist(root=None, seed=0):
+    """MNIST in memory, split by seed into 55,000 / 5,000 / 10,000 for training, validation and test.
+
+    root    a folder with the four IDX files, packed or not, in itself or in mnist/ (None: the folder that
+            COURSEWORK_DATA names, else the cache, else a download with checked SHA-256)
+    gives   imagedata.ImageData: TensorDatasets of x (n, 1, 28, 28), normalised with the training set's mean and
+            deviation, and y (n,); without data and network an upsampled stand-in, announced and with a `label`
+    raises  ValueError for a damaged file, or a root without MNIST
+    """
+    from imagedata import mnist
+
+    return mnist(root, seed)
 
 
 # ---- 3  models -------------------------------------------------------------------------------
@@ -201,6 +218,45 @@ class Net(nn.Module):
 
     def forward(self, x):  # (b, 2) -> (b, 1) logits
         return self.model(x)
+
+
+class DigitNet(nn.Module):
+    """Layers from images (b, 1, 28, 28) to log-probabilities (b, 10), printed as in the assignment."""
+
+    def __init__(self, *layers):
+        super().__init__()
+        self.main = nn.Sequential(*layers, nn.LogSoftmax(dim=1))
+        self.order = list(self.main)
+        for i, (this, after) in enumerate(zip(self.main, self.main[1:])):
+            if isinstance(this, nn.ReLU) and isinstance(after, nn.MaxPool2d):
+                self.order[i : i + 2] = after, this  # max(relu(a)) = relu(max(a)): a quarter of the work for ReLU
+
+    def _get_name(self):
+        return "Net"
+
+    def forward(self, x):
+        if isinstance(self.main[0], nn.Linear):
+            x = x.flatten(1)
+        for layer in self.order:
+            x = layer(x)
+        return x
+
+
+def digit_mlp(widths=(128, 64)):
+    """The feed-forward network of the assignment: 784 inputs, hidden layers of ReLU, ten classes."""
+    sizes = (784, *widths, 10)
+    layers = [layer for i, o in zip(sizes, sizes[1:]) for layer in (nn.Linear(i, o), nn.ReLU())]
+    return DigitNet(*layers[:-1])
+
+
+def digit_cnn(channels=(16, 32)):
+    """The convolutional network of the assignment: two times 3 x 3 convolution, ReLU and pooling; a linear layer."""
+    one, two = channels
+    net = DigitNet(
+        nn.Conv2d(1, one, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(one, two, 3), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(two * 5 * 5, 10),
+    )  # fmt: skip
+    return net.to(memory_format=torch.channels_last)  # channels side by side in memory: faster on a CPU
 
 
 def count_parameters(net):
@@ -271,45 +327,162 @@ def progress(items, what):
     return tqdm(items, what, leave=False, disable=hidden())
 
 
-def fit(net, train, val, optimizer, epochs, log=lambda row: None):
+@dataclass(frozen=True)
+class Task:
+    """What a network is trained for, and judged by.
+
+    loss   (output, y) -> mean loss of a batch, which training makes small
+    score  (output, y) -> one score per example (b,), the higher the better
+    name   of the mean score
+    """
+
+    loss: Callable
+    score: Callable
+    name: str = "accuracy"
+
+
+BINARY = Task(  # one logit (b, 1), y 0 or 1
+    lambda a, y: F.binary_cross_entropy_with_logits(a.squeeze(1), y), lambda a, y: (a.squeeze(1) > 0) == (y > 0.5)
+)
+CLASSES = Task(F.nll_loss, lambda a, y: a.argmax(1) == y)  # log-probabilities (b, classes), y a class number
+
+
+def fit(net, train, val, optimizer, epochs, log=lambda row: None, task=BINARY, scheduler=None, augment=None,
+        checkpoint=None, keep="last", mixed=False):  # fmt: skip
     """Train net on the batches of train, in place, and judge it on val after every epoch.
 
-    train, val  DataLoaders of x (b, inputs) and y (b,) with y 0 or 1
-    log         called with one row a epoch: epoch, train/loss and val/loss [nats], val/accuracy
+    train, val  DataLoaders of x (b, ...) and y (b, ...), from `batches`
+    log         called with one row an epoch: epoch, train/loss, val/loss, val/accuracy (or the task's other score),
+                and with a scheduler the learning_rate of the epoch's last step
+    scheduler   stepped after every batch
+    augment     (x, y, generator) -> (x, y), applied to each batch of training on the network's device
+    checkpoint  path: everything is written there after each epoch, and removed at the end. A call that finds the
+                file continues there and ends like one that was never interrupted
+    keep        "last" or "best": the weights to end with; best by val score
+    mixed       True: bfloat16 where a CUDA device has it
     gives       the list of rows; Ctrl-C keeps what was learnt and gives the rows so far
+    raises      ValueError for data that are not finite, or a checkpoint of another network or other settings
     """
     check_finite(*train.dataset.tensors, *val.dataset.tensors)
-    device, history = next(net.parameters()).device, []
+    if keep not in ("last", "best"):
+        raise ValueError(f'keep must be "last" or "best", not {keep!r}')
+    device, score, history = next(net.parameters()).device, f"val/{task.name}", []
+    mixed = mixed and device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8
+    chance = getattr(getattr(train.sampler, "sampler", None), "generator", None)  # of the order and of augment
+    best = None
+    if checkpoint and Path(checkpoint).exists():
+        history, best = resume(checkpoint, net, optimizer, scheduler, chance, epochs)
+        print(f"resumed after epoch {len(history)} of {epochs}")
+        for row in history:
+            log(row)
     try:
-        for epoch in progress(range(1, epochs + 1), "training"):
+        for epoch in progress(range(len(history) + 1, epochs + 1), "training"):
             net.train()
             total = 0.0
             for x, y in train:
                 x, y = x.to(device), y.to(device)
-                loss = F.binary_cross_entropy_with_logits(net(x).squeeze(1), y)
+                if augment:
+                    x, y = augment(x, y, chance)
+                with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
+                    loss = task.loss(net(x), y)
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
+                if scheduler:
+                    rate = optimizer.param_groups[0]["lr"]
+                    scheduler.step()
                 total += loss.item() * len(y)
-            val_loss, accuracy = evaluate(net, val)
-            row = {"epoch": epoch, "train/loss": total / len(train.dataset)}
-            history.append(row | {"val/loss": val_loss, "val/accuracy": accuracy})
+            val_loss, val_score = evaluate(net, val, task)
+            row = {"epoch": epoch, "train/loss": total / len(train.dataset), "val/loss": val_loss, score: val_score}
+            history.append(row | {"learning_rate": rate} if scheduler else row)
+            if keep == "best" and val_score == max(r[score] for r in history):
+                best = {k: v.clone() for k, v in net.state_dict().items()}
+            if checkpoint:
+                save_checkpoint(checkpoint, net, optimizer, scheduler, chance, epochs, history, best)
             log(history[-1])
     except KeyboardInterrupt:
         print(f"stopped by hand after {len(history)} of {epochs} epochs; what was learnt is kept")
+    else:
+        if checkpoint:
+            Path(checkpoint).unlink(missing_ok=True)
+    if best:
+        net.load_state_dict(best)
     return history
 
 
+def settings_of(optimizer, epochs):
+    """What must not change between the two halves of an interrupted training."""
+    return {"epochs": epochs, "optimizer": type(optimizer).__name__, **optimizer.defaults}
+
+
+def save_checkpoint(path, net, optimizer, scheduler, chance, epochs, history, best):
+    """Write all that a training needs to go on, whole or not at all."""
+    content = io.BytesIO()
+    torch.save(
+        {
+            "net": net.state_dict(), "best": best, "history": history, "settings": settings_of(optimizer, epochs),
+            "optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict() if scheduler else None,
+            "order": chance.get_state() if chance else None, "chance": torch.get_rng_state(),
+        },
+        content,
+    )  # fmt: skip
+    write_whole(path, content.getvalue())
+
+
+def resume(path, net, optimizer, scheduler, chance, epochs):
+    """Put everything back as save_checkpoint found it; gives history and best weights.
+
+    raises  ValueError for a damaged file, another network, or other settings; nothing is changed then
+    """
+    try:
+        saved = torch.load(path, map_location=next(net.parameters()).device, weights_only=True)
+    except Exception as e:
+        raise ValueError(
+            f"the checkpoint {path} cannot be read ({type(e).__name__}); delete it to start anew"
+        ) from None
+    there, here = ({k: tuple(v.shape) for k, v in state.items()} for state in (saved["net"], net.state_dict()))
+    pairs = [("parameters", there, here), ("settings", saved["settings"], settings_of(optimizer, epochs))]
+    for what, there, here in pairs:
+        differ = [
+            f"{k} {there.get(k)} there, {here.get(k)} here" for k in {**here, **there} if there.get(k) != here.get(k)
+        ]
+        if differ:
+            raise ValueError(
+                f"the checkpoint {path} has other {what}: {'; '.join(differ[:3])}; delete it to start anew"
+            )
+    net.load_state_dict(saved["net"])
+    optimizer.load_state_dict(saved["optimizer"])
+    if scheduler:
+        scheduler.load_state_dict(saved["scheduler"])
+    if chance:
+        chance.set_state(saved["order"].cpu())
+    torch.set_rng_state(saved["chance"].cpu())
+    return saved["history"], saved["best"]
+
+
+def checkpoint_path(name):
+    """Where an interrupted training of that name waits; under `make` apart for each state of notebook and data."""
+    return ROOT / "build/checkpoints" / os.environ.get("COURSEWORK_STATE", "by-hand")[:12] / f"{name}.pt"
+
+
 @torch.no_grad()
-def evaluate(net, data):
-    """Mean loss [nats] and accuracy of a network on a DataLoader."""
+def outputs(net, data):
+    """What a network gives for all of a DataLoader, in evaluation mode, on the CPU."""
     net.eval()
-    device, loss, hits = next(net.parameters()).device, 0.0, 0
+    device = next(net.parameters()).device
+    return torch.cat([net(x.to(device)).cpu() for x, _ in data])
+
+
+@torch.no_grad()
+def evaluate(net, data, task=BINARY):
+    """Mean loss and mean score of a network on a DataLoader, in evaluation mode."""
+    net.eval()
+    device, loss, score = next(net.parameters()).device, 0.0, 0.0
     for x, y in data:
-        logit, y = net(x.to(device)).squeeze(1), y.to(device)
-        loss += F.binary_cross_entropy_with_logits(logit, y, reduction="sum").item()
-        hits += ((logit > 0) == (y > 0.5)).sum().item()
-    return loss / len(data.dataset), hits / len(data.dataset)
+        output, y = net(x.to(device)), y.to(device)
+        loss += task.loss(output, y).item() * len(y)
+        score += task.score(output, y).sum().item()
+    return loss / len(data.dataset), score / len(data.dataset)
 
 
 @torch.inference_mode()
@@ -681,6 +854,13 @@ def save_listing(name, thing, first="", last=""):
     except StopIteration:
         raise ValueError(f"no lines from {first!r} to {last!r} in the source for listing {name}") from None
     write_whole(REPORT / "listings" / f"{name}.py", textwrap.dedent("\n".join(lines[start : stop + 1])) + "\n")
+
+
+def mark(fig, data):
+    """Write above a figure what its data stand in for, if they do; gives the figure."""
+    if data.label:
+        fig.suptitle(data.label, color=RED)
+    return fig
 
 
 def say(text):
