@@ -73,6 +73,7 @@ MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "http://yann.lecun.com/exdb/mnist/",
 )
+HELD_OUT = 5000  # of the 60,000 training images, for validation
 MNIST = {  # name: (shape, SHA-256 of the unpacked file; the packing of a .gz may differ)
     "train-images-idx3-ubyte": ((60000, 28, 28), "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
     "train-labels-idx1-ubyte": ((60000,), "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
@@ -130,7 +131,7 @@ def mnist(root, seed):
     try:
         x, y, x_test, y_test = (find_idx(name, places, download=root is None) for name in MNIST)
         source = "MNIST (LeCun, Cortes and Burges; CC BY-SA 3.0)"
-        held_out = 5000
+        held_out = HELD_OUT
     except OSError as e:
         if root is not None:
             raise ValueError(f"no MNIST: {e}") from None

@@ -1,0 +1,291 @@
+"""MNIST's loader, the two digit networks, and trainings that are interrupted, in small."""
+
+import gzip
+import hashlib
+import math
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import TensorDataset
+
+import helpers as h
+import imagedata
+
+SHAPES = ((60, 28, 28), (60,), (20, 28, 28), (20,))
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    """A small MNIST of noise: its files' bytes, an empty cache, a mirror that has it and one that is dead."""
+    rng, files = np.random.default_rng(0), {}
+    for name, shape in zip(list(imagedata.MNIST), SHAPES):
+        values = rng.integers(0, 256 if len(shape) == 3 else 10, shape, np.uint8)
+        header = b"".join(int(n).to_bytes(4, "big") for n in (2048 + len(shape), *shape))
+        files[name] = header + values.tobytes()
+        monkeypatch.setitem(imagedata.MNIST, name, (shape, hashlib.sha256(files[name]).hexdigest()))
+        (tmp_path / "mirror").mkdir(exist_ok=True)
+        (tmp_path / "mirror" / f"{name}.gz").write_bytes(gzip.compress(files[name], mtime=7))
+    monkeypatch.setattr(imagedata, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(
+        imagedata, "MIRRORS", ((tmp_path / "dead").as_uri() + "/", (tmp_path / "mirror").as_uri() + "/")
+    )
+    monkeypatch.delenv("COURSEWORK_DATA", raising=False)
+    monkeypatch.setattr(imagedata, "HELD_OUT", 10)
+    return files
+
+
+def put(files, folder, pack=True):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        path = folder / (f"{name}.gz" if pack else name)
+        path.write_bytes(gzip.compress(content) if pack else content)
+    return folder
+
+
+def images_in(content, count):
+    return np.frombuffer(content, np.uint8, offset=16).reshape(count, 28, 28)
+
+
+@pytest.mark.parametrize("pack, inside", [(True, "mnist"), (True, ""), (False, "mnist"), (False, "")])
+def test_files_are_read_packed_or_not_and_normalised_by_the_training_images(small, tmp_path, pack, inside):
+    put(small, tmp_path / "own" / inside, pack)
+    data = h.load_mnist(tmp_path / "own", seed=3)
+    assert [len(part) for part in (data.train, data.val, data.test)] == [50, 10, 20] and data.label == ""
+    x = data.train.tensors[0]
+    assert abs(x.mean()) < 1e-5 and abs(x.std(correction=0) - 1) < 1e-5
+    raw = images_in(small["t10k-images-idx3-ubyte"], 20)
+    back = (data.test.tensors[0][:, 0] * data.deviation + data.mean) * 255
+    assert np.abs(back.numpy() - raw).max() < 1e-3
+    assert data.test.tensors[1].tolist() == list(small["t10k-labels-idx1-ubyte"][8:])
+
+
+def test_the_split_is_by_seed_keeps_pairs_and_loses_nothing(small, tmp_path):
+    put(small, tmp_path / "own")
+    a, b, c = (h.load_mnist(tmp_path / "own", seed) for seed in (1, 1, 2))
+    assert torch.equal(a.val.tensors[0], b.val.tensors[0]) and not torch.equal(a.val.tensors[1], c.val.tensors[1])
+    raw, labels = images_in(small["train-images-idx3-ubyte"], 60), small["train-labels-idx1-ubyte"][8:]
+    want = sorted((image.tobytes(), label) for image, label in zip(raw, labels))
+    x, y = (torch.cat(parts) for parts in zip(a.train.tensors, a.val.tensors))
+    pixels = ((x[:, 0] * a.deviation + a.mean) * 255).round().byte().numpy()
+    assert sorted((image.tobytes(), int(label)) for image, label in zip(pixels, y)) == want
+
+
+def test_a_dead_mirror_is_passed_over_and_the_cache_used_next_time(small, monkeypatch):
+    h.load_mnist()
+    monkeypatch.setattr(imagedata, "MIRRORS", ())
+    assert len(h.load_mnist().train) == 50
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[:-9], lambda b: b[:200] + b"x" + b[201:], lambda b: b"", lambda b: b"<html>"]
+)
+def test_a_damaged_file_in_the_cache_is_named_deleted_and_fetched_again(small, capsys, damage):
+    h.load_mnist()
+    path = imagedata.CACHE / "mnist" / "train-images-idx3-ubyte.gz"
+    path.write_bytes(damage(path.read_bytes()))
+    assert len(h.load_mnist().train) == 50
+    said = capsys.readouterr().out
+    assert "train-images-idx3-ubyte.gz" in said and "fetched again" in said
+
+
+def test_a_mirror_with_wrong_content_leaves_nothing_in_the_cache(small, tmp_path, monkeypatch, capsys):
+    for name in small:
+        (tmp_path / "mirror" / f"{name}.gz").write_bytes(gzip.compress(b"something else"))
+    assert "stand-in" in h.load_mnist().label
+    assert not list(imagedata.CACHE.rglob("*.gz"))
+    assert "NO MNIST HERE" in capsys.readouterr().out
+
+
+def test_a_damaged_file_of_the_users_own_is_named_and_left_alone(small, tmp_path):
+    path = put(small, tmp_path / "own") / "t10k-labels-idx1-ubyte.gz"
+    path.write_bytes(gzip.compress(b"something else"))
+    with pytest.raises(ValueError, match="t10k-labels-idx1-ubyte.gz is not MNIST.*replace it"):
+        h.load_mnist(tmp_path / "own")
+    assert path.exists()
+
+
+def test_a_folder_without_mnist_is_refused(small, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="no MNIST: train-images-idx3-ubyte is in none of"):
+        h.load_mnist(tmp_path / "empty")
+    with pytest.raises(ValueError, match="there is no folder"):
+        h.load_mnist(tmp_path / "nowhere")
+
+
+def test_offline_the_stand_in_is_announced_and_labelled(small, monkeypatch, capsys):
+    monkeypatch.setattr(imagedata, "MIRRORS", ())
+    data = h.load_mnist()
+    assert capsys.readouterr().out.count("\n") == 1 and "8 x 8" in data.label
+    assert data.train.tensors[0].shape[1:] == (1, 28, 28) and set(data.test.tensors[1].tolist()) == set(range(10))
+    fig = h.plt.figure()
+    assert data.label in h.mark(fig, data).get_suptitle()
+
+
+@pytest.mark.skipif("COURSEWORK_DATA" not in os.environ, reason="no real MNIST named by COURSEWORK_DATA")
+def test_the_real_thing():
+    data = h.load_mnist()
+    assert [len(part) for part in (data.train, data.val, data.test)] == [55000, 5000, 10000]
+    assert abs(data.mean - 0.1307) < 2e-3 and abs(data.deviation - 0.3081) < 2e-3
+    assert torch.bincount(data.test.tensors[1]).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+
+
+# ---- networks ----
+
+
+def test_the_networks_print_and_count_as_in_the_assignment():
+    assert str(h.digit_mlp()) == textwrap.dedent("""\
+        Net(
+          (main): Sequential(
+            (0): Linear(in_features=784, out_features=128, bias=True)
+            (1): ReLU()
+            (2): Linear(in_features=128, out_features=64, bias=True)
+            (3): ReLU()
+            (4): Linear(in_features=64, out_features=10, bias=True)
+            (5): LogSoftmax(dim=1)
+          )
+        )""")
+    assert str(h.digit_cnn()) == textwrap.dedent("""\
+        Net(
+          (main): Sequential(
+            (0): Conv2d(1, 16, kernel_size=(3, 3), stride=(1, 1))
+            (1): ReLU()
+            (2): MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)
+            (3): Conv2d(16, 32, kernel_size=(3, 3), stride=(1, 1))
+            (4): ReLU()
+            (5): MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)
+            (6): Flatten(start_dim=1, end_dim=-1)
+            (7): Linear(in_features=800, out_features=10, bias=True)
+            (8): LogSoftmax(dim=1)
+          )
+        )""")
+    assert h.count_parameters(h.digit_mlp()) == 109386 and h.count_parameters(h.digit_cnn()) == 12810
+
+
+@pytest.mark.parametrize("make", [h.digit_mlp, h.digit_cnn])
+def test_a_digit_network_computes_what_its_printed_layers_compute(make):
+    torch.manual_seed(0)
+    net, x = make(), torch.randn(5, 1, 28, 28)
+    want = net.main(x if make is h.digit_cnn else x.flatten(1))
+    assert torch.allclose(net(x), want, atol=1e-6)
+    assert torch.allclose(net(x).exp().sum(1), torch.ones(5), atol=1e-5)
+
+
+# ---- training ----
+
+
+def parts(seed=0, n=64):
+    """Loaders of a small problem of three classes, with a network that has dropout: chance everywhere."""
+    rng = torch.Generator().manual_seed(5)
+    x, y = torch.randn(n, 4, generator=rng), torch.randint(0, 3, (n,), generator=rng)
+    torch.manual_seed(seed)
+    net = nn.Sequential(
+        nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 3), nn.LogSoftmax(1)
+    )
+    optimizer = torch.optim.AdamW(net.parameters(), lr=0.02)
+    train, val = h.batches(TensorDataset(x, y), 8, seed), h.batches(TensorDataset(x[:20], y[:20]), 20)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.05, total_steps=6 * len(train))
+    return net, train, val, optimizer, schedule
+
+
+def noisy(x, y, chance):
+    return x + 0.1 * torch.randn(x.shape, generator=chance), y
+
+
+class Killed(Exception):
+    pass
+
+
+def train(path, stop=None, keep="last", epochs=6):
+    def log(row):
+        rows.append(row)
+        if row["epoch"] == stop:
+            raise Killed
+
+    rows = []
+    net, *loaders, optimizer, schedule = parts()
+    try:
+        h.fit(net, *loaders, optimizer, epochs, log, h.CLASSES, schedule, noisy, path, keep)
+    except Killed:
+        pass
+    return net, rows
+
+
+@pytest.mark.parametrize("keep", ["last", "best"])
+def test_an_interrupted_training_resumes_and_ends_like_an_uninterrupted_one(tmp_path, capsys, keep):
+    whole, curve = train(tmp_path / "a.pt", keep=keep)
+    assert not (tmp_path / "a.pt").exists()
+    train(tmp_path / "b.pt", stop=4, keep=keep)
+    assert (tmp_path / "b.pt").exists()
+    resumed, rows = train(tmp_path / "b.pt", keep=keep)
+    assert "resumed after epoch 4 of 6" in capsys.readouterr().out
+    assert rows == curve and [r["epoch"] for r in rows] == [1, 2, 3, 4, 5, 6]
+    assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), resumed.state_dict().values()))
+
+
+def test_best_is_the_epoch_with_the_highest_validation_score(tmp_path):
+    net, rows = train(None, keep="best")
+    _, _, val, *_ = parts()
+    assert h.evaluate(net, val, h.CLASSES)[1] == max(r["val/accuracy"] for r in rows)
+
+
+def test_a_checkpoint_of_another_network_or_other_settings_is_refused(tmp_path):
+    path = tmp_path / "c.pt"
+    train(path, stop=2)
+    with pytest.raises(ValueError, match="other settings: epochs 6 there, 9 here"):
+        train(path, epochs=9)
+    net, *loaders, optimizer, schedule = parts()
+    other = nn.Sequential(nn.Linear(4, 9), nn.ReLU(), nn.Linear(9, 3), nn.LogSoftmax(1))
+    before = {k: v.clone() for k, v in other.state_dict().items()}
+    with pytest.raises(ValueError, match=r"other parameters: 0.weight \(8, 4\) there, \(9, 4\) here"):
+        h.fit(other, *loaders, torch.optim.AdamW(other.parameters(), lr=0.02), 6, task=h.CLASSES, checkpoint=path)
+    assert all(torch.equal(before[k], v) for k, v in other.state_dict().items())
+    with pytest.raises(ValueError, match="other settings: lr 0.02 there, 0.5 here"):
+        h.fit(net, *loaders, torch.optim.AdamW(net.parameters(), lr=0.5), 6, task=h.CLASSES, checkpoint=path)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match="cannot be read"):
+        h.fit(net, *loaders, optimizer, 6, task=h.CLASSES, scheduler=schedule, checkpoint=path)
+
+
+PROGRAM = """
+import sys
+sys.path[:0] = [{root!r}, {tests!r}]
+import test_mnist
+test_mnist.h.fit(*test_mnist.parts()[:4], 60, task=test_mnist.h.CLASSES, checkpoint={path!r},
+                 log=lambda row: print(row["epoch"], row["train/loss"], flush=True))
+"""
+
+
+def test_a_killed_process_resumes_with_the_same_curve(tmp_path):
+    def run(path, after=None):
+        code = PROGRAM.format(root=str(h.ROOT), tests=str(Path(__file__).parent), path=str(path))
+        env = {**os.environ, "TQDM_DISABLE": "1"}
+        child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=env)
+        if after:
+            for line in child.stdout:
+                if line.startswith(f"{after} "):
+                    child.send_signal(signal.SIGKILL)
+                    break
+        return child.communicate()[0].splitlines()
+
+    whole = run(tmp_path / "whole.pt")
+    run(tmp_path / "killed.pt", after=20)
+    assert (tmp_path / "killed.pt").exists(), "killed too late: nothing to resume"
+    resumed = run(tmp_path / "killed.pt")
+    assert int(resumed[0].split()[3]) >= 20 and resumed[1:] == whole and len(whole) == 60
+
+
+def test_the_score_of_a_task_is_per_example_and_uneven_batches_weigh_by_size():
+    net, train, *_ = parts()
+    x, y = train.dataset.tensors
+    one, many = (h.evaluate(net, h.batches(train.dataset, size), h.CLASSES) for size in (64, 7))
+    assert math.isclose(one[0], many[0], rel_tol=1e-6) and one[1] == many[1]
+    assert one[1] == (net(x).argmax(1) == y).float().mean().item()
+    assert torch.equal(h.outputs(net, h.batches(train.dataset, 7)).argmax(1), net(x).argmax(1))
