@@ -410,6 +410,43 @@ def fit(net, train, val, optimizer, epochs, log=lambda row: None, task=BINARY, s
     return history
 
 
+def random_affine(x, chance, degrees=7, scale=0.07, shift=1, shear=0.05):
+    """Turn, scale, shift and shear each image a little and differently, filling in with the darkest value.
+
+    x       (b, channels, rows, columns)
+    chance  torch.Generator
+    limits  degrees, relative size, pixels, and slope: each is drawn uniformly between - limit and + limit
+    """
+
+    def draw(limit):
+        return limit * (2 * torch.rand(len(x), generator=chance) - 1)
+
+    angle, size, slant = draw(math.radians(degrees)), 1 + draw(scale), draw(shear)
+    cos, sin, pixel = angle.cos() / size, angle.sin() / size, 2 / x.shape[-1]  # images are 2 wide for affine_grid
+    rows = [torch.stack([cos, slant - sin, draw(shift * pixel)], 1), torch.stack([sin, cos, draw(shift * pixel)], 1)]
+    grid = F.affine_grid(torch.stack(rows, 1).to(x.device), x.shape, align_corners=False)
+    low = x.amin()  # grid_sample fills in with 0
+    return F.grid_sample(x - low, grid, align_corners=False) + low
+
+
+def fit_digits(net, data, epochs, rate, batch=64, seed=0, adam=False, schedule=True, augment=True, **more):
+    """Train a digit network on the device it is on; gives the rows of `fit`, which takes what else is given.
+
+    adam      False: SGD with momentum 0.9; True: AdamW
+    schedule  True: the rate rises to `rate` and falls to 0 in one cycle (Smith and Topin 2019); False: constant
+    augment   True: random_affine on every batch
+    """
+    train = batches(data.train, batch, seed)
+    optimizer = torch.optim.SGD(net.parameters(), rate, momentum=0.9, nesterov=schedule)
+    if adam:
+        optimizer = torch.optim.AdamW(net.parameters(), rate)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * len(train)) if schedule else None
+    moved = (lambda x, y, chance: (random_affine(x, chance), y)) if augment else None
+    return fit(
+        net, train, batches(data.val, 1000), optimizer, epochs, task=CLASSES, scheduler=cycle, augment=moved, **more
+    )
+
+
 def settings_of(optimizer, epochs):
     """What must not change between the two halves of an interrupted training."""
     return {"epochs": epochs, "optimizer": type(optimizer).__name__, **optimizer.defaults}
@@ -876,11 +913,29 @@ def show_source(*things):
         say(f"```python\n{inspect.getsource(thing).rstrip()}\n```")
 
 
+def reliability(log_p, y, edges):
+    """Is p = 0.99 right 99 times in 100? Per bin of confidence: mean confidence, share right, count.
+
+    log_p, y  log-probabilities (n, classes), class numbers (n,); edges of the bins, rising, from 0 to 1
+    gives     three arrays (bins,), NaN where a bin is empty, and the expected calibration error: the mean distance
+              between the first two, weighted by the third
+    source    Guo et al., ICML 2017
+    """
+    p, guess = (t.numpy() for t in log_p.exp().max(1))
+    place = np.clip(np.searchsorted(edges, p, side="left") - 1, 0, len(edges) - 2)
+    count = np.bincount(place, minlength=len(edges) - 1)
+    with np.errstate(invalid="ignore"):
+        sure, right = (np.bincount(place, w, len(edges) - 1) / count for w in (p, guess == y.numpy()))
+    return sure, right, count, float(np.nansum(np.abs(sure - right) * count) / len(y))
+
+
 def share_interval(hits, n, z=1.959964):
-    """95 % interval for a share of hits in n trials, by Wilson's score; hits may be an array.
+    """95 % interval for a share of hits in n trials, by Wilson's score; both may be arrays.
 
     source  E. B. Wilson, J. Amer. Statist. Assoc. 22, 1927
     """
-    p, n = np.asarray(hits) / n, float(n)
+    n = np.asarray(n, float)
+    p = np.asarray(hits) / n
     middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return (middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)
+    low, high = (middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)
+    return np.minimum(low, p), np.maximum(high, p)  # rounding must not take p itself out

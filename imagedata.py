@@ -10,7 +10,7 @@ import hashlib
 import os
 import socket
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,12 @@ class ImageData:
     label: str = ""
     mean: float = 0.0
     deviation: float = 1.0
+
+    def first(self, train, val=None, test=None):
+        """The same with only so many examples of each part (None: all)."""
+        counts = {"train": train, "val": val, "test": test}
+        parts = {k: TensorDataset(*(t[:n] for t in getattr(self, k).tensors)) for k, n in counts.items()}
+        return replace(self, **parts)
 
 
 def folders(root):

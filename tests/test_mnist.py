@@ -254,32 +254,32 @@ def test_a_checkpoint_of_another_network_or_other_settings_is_refused(tmp_path):
         h.fit(net, *loaders, optimizer, 6, task=h.CLASSES, scheduler=schedule, checkpoint=path)
 
 
+def long_training(path, log):
+    h.fit(*parts()[:4], 60, task=h.CLASSES, checkpoint=path, log=log)
+
+
 PROGRAM = """
 import sys
 sys.path[:0] = [{root!r}, {tests!r}]
 import test_mnist
-test_mnist.h.fit(*test_mnist.parts()[:4], 60, task=test_mnist.h.CLASSES, checkpoint={path!r},
-                 log=lambda row: print(row["epoch"], row["train/loss"], flush=True))
+test_mnist.long_training({path!r}, lambda row: print(row["epoch"], flush=True))
 """
 
 
-def test_a_killed_process_resumes_with_the_same_curve(tmp_path):
-    def run(path, after=None):
-        code = PROGRAM.format(root=str(h.ROOT), tests=str(Path(__file__).parent), path=str(path))
-        env = {**os.environ, "TQDM_DISABLE": "1"}
-        child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=env)
-        if after:
-            for line in child.stdout:
-                if line.startswith(f"{after} "):
-                    child.send_signal(signal.SIGKILL)
-                    break
-        return child.communicate()[0].splitlines()
-
-    whole = run(tmp_path / "whole.pt")
-    run(tmp_path / "killed.pt", after=20)
-    assert (tmp_path / "killed.pt").exists(), "killed too late: nothing to resume"
-    resumed = run(tmp_path / "killed.pt")
-    assert int(resumed[0].split()[3]) >= 20 and resumed[1:] == whole and len(whole) == 60
+def test_a_killed_process_resumes_with_the_same_curve(tmp_path, capsys):
+    path, whole, resumed = tmp_path / "killed.pt", [], []
+    code = PROGRAM.format(root=str(h.ROOT), tests=str(Path(__file__).parent), path=str(path))
+    env = {**os.environ, "TQDM_DISABLE": "1"}
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=env) as child:
+        for line in child.stdout:
+            if line == "20\n":
+                child.send_signal(signal.SIGKILL)
+                break
+    assert path.exists(), "killed too late: nothing to resume"
+    long_training(tmp_path / "whole.pt", whole.append)
+    long_training(path, resumed.append)
+    assert int(capsys.readouterr().out.split()[3]) >= 20
+    assert resumed == whole and len(whole) == 60
 
 
 def test_the_score_of_a_task_is_per_example_and_uneven_batches_weigh_by_size():
@@ -289,3 +289,61 @@ def test_the_score_of_a_task_is_per_example_and_uneven_batches_weigh_by_size():
     assert math.isclose(one[0], many[0], rel_tol=1e-6) and one[1] == many[1]
     assert one[1] == (net(x).argmax(1) == y).float().mean().item()
     assert torch.equal(h.outputs(net, h.batches(train.dataset, 7)).argmax(1), net(x).argmax(1))
+
+
+# ---- augmentation and calibration ----
+
+
+def test_random_affine_moves_each_image_within_its_limits_and_fills_in_background():
+    x = torch.full((200, 1, 28, 28), -0.4)
+    x[:, :, 13:15, 13:15] = 2.0
+
+    def move(seed, **limits):
+        all_off = {"degrees": 0, "scale": 0, "shift": 0, "shear": 0}
+        return h.random_affine(x, torch.Generator().manual_seed(seed), **{**all_off, **limits})
+
+    assert torch.allclose(move(0), x, atol=1e-5)
+    a, b, c = move(1, shift=3, degrees=9), move(1, shift=3, degrees=9), move(2, shift=3, degrees=9)
+    assert torch.equal(a, b) and not torch.equal(a, c) and not torch.equal(a[0], a[1])
+    assert a.min() >= -0.4 - 1e-5 and a.max() <= 2 + 1e-5
+    ink = (move(3, shift=3) + 0.4).squeeze(1)
+    pixel = torch.arange(28.0)
+    row, column = (((ink.sum(d) * pixel).sum(1) / ink.sum((1, 2))) - 13.5 for d in (2, 1))
+    for moved in (row, column):
+        assert 2.7 < moved.abs().max() <= 3.001 and abs(moved.mean()) < 0.5
+
+
+def test_random_affine_turns_scales_and_slants_about_the_middle():
+    x = torch.zeros(400, 1, 41, 41)
+    x[:, :, 20, 20], x[:, :, 20, 32] = 1.0, 1.0  # the middle, and a point 12 to its right
+    chance = torch.Generator().manual_seed(0)
+    for limits, far in (({"degrees": 30}, 12 * math.sin(math.radians(30))), ({"scale": 0.2}, 0.2 * 12)):
+        y = h.random_affine(x, chance, **{"degrees": 0, "scale": 0, "shift": 0, "shear": 0, **limits})[:, 0]
+        assert (y[:, 20, 20] > 0.9).all()
+        y[:, 18:23, 18:23] = 0
+        at = torch.stack(
+            [(y * g).sum((1, 2)) / y.sum((1, 2)) for g in torch.meshgrid(*2 * [torch.arange(41.0)], indexing="ij")]
+        )
+        gone = (at - torch.tensor([[20.0], [32.0]])).norm(dim=0) if "scale" in limits else (at[0] - 20).abs()
+        assert 0.85 * far < gone.max() < 1.1 * far + 0.2, (limits, gone.max())
+
+
+def test_reliability_counts_by_hand():
+    p = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6], [0.45, 0.55]])
+    sure, right, count, ece = h.reliability(p.log(), torch.tensor([0, 1, 1, 1]), np.array([0, 0.5, 0.7, 1]))
+    assert count.tolist() == [0, 2, 2] and np.isnan(sure[0])
+    assert np.allclose(sure[1:], [0.575, 0.85]) and np.allclose(right[1:], [1, 0.5])
+    assert math.isclose(ece, (2 * 0.425 + 2 * 0.35) / 4, rel_tol=1e-5)
+
+
+def test_intervals_take_arrays_and_hold_their_share():
+    low, high = h.share_interval(np.array([0, 5, 10]), np.array([10, 10, 10]))
+    assert low[0] == 0 and high[2] == 1 and (low < high).all()
+
+
+def test_the_digit_recipe_learns_and_follows_its_schedule(small, monkeypatch):
+    monkeypatch.setattr(imagedata, "MIRRORS", ())
+    data = h.load_mnist().first(600)
+    torch.manual_seed(0)
+    rows = h.fit_digits(h.digit_cnn(), data, 3, 0.01, adam=True)
+    assert rows[-1]["val/accuracy"] > 0.8 and rows[-1]["learning_rate"] < 1e-3 * 0.01 < rows[0]["learning_rate"]
