@@ -5,9 +5,10 @@ PYTHON    ?= python3
 BIN       := .venv/bin
 READY     := .venv/ready
 NOTEBOOKS := $(wildcard *.ipynb companions/*/*.ipynb)
+DOCUMENTS := report/report.tex $(wildcard companions/*/writeup.tex)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: all setup run test notebooks report bench address clean help
+.PHONY: all setup run test notebooks report submission bench address clean help
 all: run report
 
 help:  ## show this list
@@ -34,13 +35,17 @@ test: $(READY)  ## lint, unit tests, and every notebook in its quick form
 notebooks: $(READY)  ## run, then refresh the outputs stored in the notebooks
 	$(BIN)/python tools/notebooks.py store
 
-report:  ## build report/report.pdf from the figures and numbers that are there
-	@if command -v latexmk >/dev/null; then \
-	  cd report && SOURCE_DATE_EPOCH=0 FORCE_SOURCE_DATE=1 latexmk -pdf -interaction=nonstopmode -halt-on-error \
-	    -silent -emulate-aux-dir -auxdir=../build/latex -outdir=. report.tex && echo "built report/report.pdf"; \
-	else \
-	  echo "no report.pdf: latexmk is missing. Debian: apt install latexmk texlive-latex-recommended texlive-fonts-recommended lmodern; others: TeX Live or MiKTeX"; \
-	fi
+report:  ## build report/report.pdf and the companions' write-ups from the figures and numbers that are there
+	@command -v latexmk >/dev/null || { echo "no report.pdf: latexmk is missing. Debian: apt install latexmk" \
+	  "texlive-latex-recommended texlive-fonts-recommended lmodern; others: TeX Live or MiKTeX"; exit 0; }; \
+	for d in $(DOCUMENTS); do \
+	  (cd $$(dirname $$d) && SOURCE_DATE_EPOCH=0 FORCE_SOURCE_DATE=1 latexmk -pdf -interaction=nonstopmode -halt-on-error \
+	    -silent -emulate-aux-dir -auxdir="$(CURDIR)/build/latex/$$(dirname $$d)" -outdir=. $$(basename $$d)) \
+	    && echo "built $${d%.tex}.pdf" || exit 1; \
+	done
+
+submission: $(READY) report  ## zip the sources and put the report beside it, in build/submission, if the rules are kept
+	$(BIN)/python tools/submission.py
 
 bench: $(READY)  ## measure the speed claims, as ratios in one run
 	for b in benchmarks/*.py; do OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/python $$b || exit 1; done

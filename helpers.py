@@ -13,6 +13,7 @@ square's side, and arrays are described by their shapes in the comments beside t
 
 import contextlib
 import functools
+import hashlib
 import inspect
 import io
 import logging
@@ -497,9 +498,12 @@ def resume(path, net, optimizer, scheduler, chance, epochs):
     return saved["history"], saved["best"]
 
 
-def checkpoint_path(name):
-    """Where an interrupted training of that name waits; under `make` apart for each state of notebook and data."""
-    return ROOT / "build/checkpoints" / os.environ.get("COURSEWORK_STATE", "by-hand")[:12] / f"{name}.pt"
+def checkpoint_path(name, **settings):
+    """Where an interrupted training waits: a file of its own for each name and settings, and, under `make`, for each
+    state of the notebook and its data."""
+    state = os.environ.get("COURSEWORK_STATE", "by-hand")[:12]
+    mark = hashlib.sha256(repr(sorted(settings.items())).encode()).hexdigest()[:8]
+    return ROOT / "build/checkpoints" / state / f"{name}-{mark}.pt"
 
 
 @torch.no_grad()

@@ -1,51 +1,77 @@
-"""The report: every result is a macro that a notebook wrote, every figure exists, nothing is left over."""
+"""The report and the write-ups: results are macros that notebooks wrote, figures are there, shown and captioned."""
 
 import re
-from pathlib import Path
+import shutil
+import subprocess
 
 import pytest
+import submission
 
-REPORT = Path(__file__).resolve().parent.parent / "report"
-TEX = "\n".join(p.read_text() for p in [REPORT / "report.tex", *sorted(REPORT.glob("sections/*.tex"))])
-NUMBERS = (REPORT / "numbers.tex").read_text()
-DEFINED = re.findall(r"\\newcommand\{\\([A-Za-z]+)\}", NUMBERS)
+DOCUMENTS = [submission.ROOT / "report", *sorted(p.parent for p in submission.ROOT.glob("companions/*/writeup.tex"))]
 
 
-def test_numbers_are_sorted_and_defined_once():
-    assert NUMBERS.splitlines() == sorted(NUMBERS.splitlines()) and len(set(DEFINED)) == len(DEFINED)
+@pytest.mark.parametrize("folder", DOCUMENTS, ids=lambda p: p.name)
+def test_nothing_is_missing_unused_or_without_a_caption(folder):
+    assert not list(submission.report_problems(folder))
 
 
-def test_every_number_is_used():
-    """Macros that no text uses are left over from an older notebook, or forgotten in the report."""
-    unused = [name for name in DEFINED if not re.search(rf"\\{name}(?![A-Za-z])", TEX)]
-    assert not unused, unused
+@pytest.fixture
+def small(tmp_path):
+    """A report in which all is well."""
+    for part in ("figures", "sections"):
+        (tmp_path / part).mkdir()
+    (tmp_path / "figures/a.pdf").write_bytes(b"")
+    (tmp_path / "numbers.tex").write_text("\\newcommand{\\xorA}{1}\n\\newcommand{\\xorB}{2}\n")
+    (tmp_path / "report.tex").write_text("\\input{numbers} \\xorA{} \\input{sections/one}")
+    figure = "\\begin{figure}\\includegraphics{figures/a}\\caption{What to see.}\\label{fig:a}\\end{figure}"
+    (tmp_path / "sections/one.tex").write_text(f"\\xorB{{}} see \\autoref{{fig:a}} {figure}")
+    return tmp_path
 
 
-def test_every_macro_used_is_defined():
-    prefixes = {re.match("[a-z]+", name)[0] for name in DEFINED}
-    used = set(re.findall(rf"\\((?:{'|'.join(prefixes)})[A-Z][A-Za-z]*)", TEX))
-    assert used <= set(DEFINED), used - set(DEFINED)
+BREAK = {
+    r"\caption{What to see.}": ("", "no caption"),
+    r"\label{fig:a}": ("", "no label"),
+    r"\autoref{fig:a}": ("", "never refers to fig:a"),
+    r"\includegraphics{figures/a}": (r"\includegraphics{figures/b}", "the file figures/b.pdf is missing"),
+    r"\includegraphics{figures/": ("{", "the figure a is not shown"),
+    r"\xorB": (r"\xorC", r"\xorC is not in numbers.tex"),
+    r"\xorB{}": ("2", r"\xorB is used nowhere"),
+}
 
 
-@pytest.mark.parametrize(
-    "command, suffix", [("includegraphics", ".pdf"), ("excerpt", ""), ("input", ".tex"), ("tablebody", ".tex")]
-)
-def test_every_file_shown_exists(command, suffix):
-    names = re.findall(rf"\\{command}(?:\[[^]]*\])?\{{([^}}#]+)\}}", TEX)
-    assert names and all((REPORT / f"{name}{suffix}").exists() for name in names), names
+@pytest.mark.parametrize("text", BREAK)
+def test_a_broken_report_is_noticed(small, text):
+    assert not list(submission.report_problems(small))
+    path, (other, words) = small / "sections/one.tex", BREAK[text]
+    path.write_text(path.read_text().replace(text, other, 1))
+    assert any(words in problem for problem in submission.report_problems(small))
 
 
-def test_every_figure_has_a_caption_and_is_referred_to():
-    floats = re.findall(r"\\begin\{(figure|table)\}.*?\\end\{\1\}", TEX, re.S)
-    bodies = re.findall(r"\\begin\{(?:figure|table)\}(.*?)\\end\{(?:figure|table)\}", TEX, re.S)
-    assert len(floats) == len(bodies) > 0
-    for body in bodies:
-        label = re.search(r"\\label\{([^}#]+)\}", body)
-        assert "\\caption{" in body and label, body[:80]
-        assert f"\\autoref{{{label[1]}}}" in TEX, f"{label[1]} is never referred to"
+def test_numbers_out_of_order_are_noticed(small):
+    lines = (small / "numbers.tex").read_text().splitlines()
+    (small / "numbers.tex").write_text("\n".join(lines[::-1]) + "\n")
+    assert any("not sorted" in problem for problem in submission.report_problems(small))
 
 
-def test_every_figure_of_the_notebooks_is_shown():
-    shown = set(re.findall(r"\\includegraphics(?:\[[^]]*\])?\{figures/([^}#]+)\}", TEX))
-    made = {p.stem for p in (REPORT / "figures").glob("*.pdf")}
-    assert made == shown, made ^ shown
+@pytest.mark.skipif(not shutil.which("latexmk"), reason="latexmk is not installed")
+def test_the_stored_pdfs_are_those_that_make_report_builds(tmp_path):
+    """Same bytes, so a stored PDF that is older than its figures, numbers or text is noticed."""
+    root, copy = submission.ROOT, tmp_path / "copy"
+    for folder in DOCUMENTS:
+        ignore = shutil.ignore_patterns("*.ipynb", "*.csv", "__pycache__", "build")
+        shutil.copytree(folder, copy / folder.relative_to(root), ignore=ignore)
+    shutil.copy(root / "Makefile", copy)
+    (copy / ".venv/bin").mkdir(parents=True)
+    subprocess.run(["make", "report"], cwd=copy, check=True, capture_output=True)
+    for folder in DOCUMENTS:
+        name = "report.pdf" if folder.name == "report" else "writeup.pdf"
+        where = folder.relative_to(root) / name
+        if (stored := root / where).exists():
+            same = stored.read_bytes() == (copy / where).read_bytes()
+            assert same or made_elsewhere(stored, copy / where), f"{where} is stale: run `make report` and commit it"
+
+
+def made_elsewhere(stored, built):
+    """True if another version of TeX made the stored PDF: then its bytes say nothing."""
+    producer = [re.search(rb"/Producer ?\(([^)]*)\)", p.read_bytes()) for p in (stored, built)]
+    return bool(all(producer) and producer[0][1] != producer[1][1])

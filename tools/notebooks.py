@@ -27,9 +27,13 @@ ADDRESS = r"(?<=github\.com/)[\w.-]+/[\w.-]+|(?<=colab\.research\.google\.com/gi
 QUIET = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TQDM_DISABLE": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 
 
+LONG = ("x_ray_segmentation", "elec576", "CNNMNIST", "cs7643")
+
+
 def notebooks():
-    """All notebooks of the project."""
-    return sorted([*ROOT.glob("*.ipynb"), *ROOT.glob("companions/*/*.ipynb")])
+    """All notebooks of the project, the long ones first, so that both processors have work to the end."""
+    paths = sorted([*ROOT.glob("*.ipynb"), *ROOT.glob("companions/*/*.ipynb")])
+    return sorted(paths, key=lambda p: LONG.index(p.stem) if p.stem in LONG else len(LONG))
 
 
 def read(path):
