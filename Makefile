@@ -19,7 +19,8 @@ $(READY): requirements.txt requirements-dev.txt constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip install --python $(BIN)/python -r requirements.txt -r requirements-dev.txt -c constraints.txt
-	@touch $@
+	@$(BIN)/python -c 'import pathlib, site; pathlib.Path(site.getsitepackages()[0], "coursework.pth").write_text("$(CURDIR)\n")'
+	@touch $@  # (the .pth file lets a notebook find helpers.py from any working directory)
 
 setup: $(READY)  ## create .venv with everything in it
 

@@ -1,7 +1,14 @@
 """The frame: the notebook runner's bookkeeping."""
 
+import os
+import site
+import subprocess
+import sys
+from pathlib import Path
+
 import nbformat
 import notebooks
+import pytest
 
 
 def notebook(code, prose="# A question"):
@@ -63,3 +70,19 @@ def test_a_failing_cell_is_reported_and_not_taken_for_done(tmp_path, monkeypatch
     nbformat.write(notebook("1 / 0"), path)
     assert "ZeroDivisionError" in str(notebooks.execute(path, 0))
     assert isinstance(notebooks.execute(path, 0), Exception) and not (tmp_path / "build/n.ipynb").exists()
+
+
+def test_the_long_notebooks_start_first():
+    order = [p.stem for p in notebooks.notebooks()]
+    assert order[: len(notebooks.LONG)] == list(notebooks.LONG) and len(set(order)) == len(order)
+
+
+@pytest.mark.skipif(
+    not Path(site.getsitepackages()[0], "coursework.pth").exists(), reason="not an environment made by make"
+)
+def test_helpers_are_found_from_any_working_directory(tmp_path):
+    """As far as the environment is make's own: a notebook may be run from anywhere."""
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    subprocess.run(
+        [sys.executable, "-c", "import helpers, imagedata, nanograd, sweeps"], cwd=tmp_path, env=env, check=True
+    )
