@@ -27,11 +27,16 @@ def test_a_project_that_breaks_rules_is_refused_with_a_list(project):
     assert not submission.problems(project)
     (project / "requirements.txt").unlink()
     (project / "report/figures/left_over.pdf").write_bytes(b"%PDF")
-    (project / "notes.md").write_text("key: " + 20 * "a1")
+    (project / "notes.md").write_text("key: " + 20 * "a1" + " [see](nowhere.md), [and](https://example.org)")
     found = submission.problems(project)
-    assert len(found) == 3 and all(
+    assert len(found) == 4 and all(
         any(words in p for p in found)
-        for words in ("requirements.txt is missing", "left_over is not shown", "notes.md: holds what looks like a key")
+        for words in (
+            "requirements.txt is missing",
+            "left_over is not shown",
+            "notes.md: holds what looks like a key",
+            "nowhere.md",
+        )
     )
 
 

@@ -57,6 +57,17 @@ def notebook_problems(nb):
             yield f"it holds {what}: {found}"
 
 
+def dead_links(path):
+    """Relative links of a README or a notebook's prose that lead nowhere."""
+    if path.suffix == ".ipynb":
+        text = "\n".join(c.source for c in notebooks.read(path).cells if c.cell_type == "markdown")
+    else:
+        text = path.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)\s#]+)[^)]*\)", re.sub(r"`[^`]*`|\$[^$]*\$", "", text)):
+        if not re.match(r"\w+:", link) and not (path.parent / link).exists():
+            yield f"its link to {link} leads nowhere"
+
+
 def report_problems(folder):
     """What is wrong with a LaTeX report whose figures, tables and numbers.tex lie in its folder, one sentence each."""
     main = next(p for p in (folder / "report.tex", folder / "writeup.tex") if p.exists())
@@ -98,31 +109,31 @@ def problems(root=ROOT):
     ]
     for path in sources(root):
         name = path.relative_to(root).as_posix()
+        wrong = [*dead_links(path)] if path.suffix in (".ipynb", ".md") else []
         if path.suffix == ".ipynb":
-            found += [f"{name}: {p}" for p in notebook_problems(notebooks.read(path))]
+            wrong += notebook_problems(notebooks.read(path))
         elif path.suffix in TEXT and not name.startswith(("tests/", "tools/")):
             key = first_match(SECRET, [path.read_text(encoding="utf-8", errors="replace")])
-            found += [f"{name}: holds what looks like a key: {key}"] if key else []
+            wrong += [f"holds what looks like a key: {key}"] if key else []
+        found += [f"{name}: {p}" for p in wrong]
     for main in [root / "report/report.tex", *sorted(root.glob("companions/*/writeup.tex"))]:
         found += [f"{main.parent.relative_to(root).as_posix()}: {p}" for p in report_problems(main.parent)]
     return found
 
 
 def sources(root=ROOT):
-    """The project's files without its PDFs: what git would track, or, in an unpacked zip, all but what was built."""
+    """The project's files without the report's PDF: what git would track, or, in an unpacked zip, all but what was built."""
     if (root / ".git").exists():
         ask = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
         names = set(subprocess.run(ask, capture_output=True, text=True, check=True).stdout.split("\0")) - {""}
     else:
         names = {p.relative_to(root).as_posix() for p in root.rglob("*")}
-    unwanted = re.compile(
-        r"(.*/)?(\.venv|build|__pycache__|\.\w+_cache)/.*|report/report\.pdf|companions/\w+/writeup\.pdf"
-    )
+    unwanted = re.compile(r"(.*/)?(\.venv|build|__pycache__|\.\w+_cache)/.*|report/report\.pdf")
     return [root / n for n in sorted(names) if not unwanted.fullmatch(n) and (root / n).is_file()]
 
 
 def write(folder, root=ROOT):
-    """The zip of sources, and copies of the PDFs beside it; gives their paths."""
+    """The zip of sources, and the report's PDF beside it; gives their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     archive = folder / "deep-learning-coursework.zip"
     part = archive.with_suffix(".part")
