@@ -177,6 +177,21 @@ def load_mnist(root=None, seed=0):
     return mnist(root, seed)
 
 
+def load_lungs(root=None, seed=0):
+    """Chest X-rays with lung masks, in memory, in the parts (train, val, test) of the file they come from.
+
+    root    an .npz of arrays x_train, y_train, x_val, y_val, x_test, y_test, each (n, rows, columns, 1), or its folder
+            (None: the folder that COURSEWORK_DATA names, else the cache, else a download from the course's link)
+    seed    of the chest phantoms that, without data and network, take their place: announced, and with a `label`
+    gives   imagedata.LungData: TensorDatasets of images (n, 1, rows, columns), 0 to 1, and masks alike, 1 = lung;
+            source and licence; patients and credits of every film where a sources table lies beside the file
+    raises  ValueError for a wrong key, shape, range or mask, or a root without such a file
+    """
+    from imagedata import lungs
+
+    return lungs(root, seed)
+
+
 # ---- 3  models -------------------------------------------------------------------------------
 
 # name: (PyTorch module, the function in place on a tensor, its slope from its output times an error)
@@ -258,6 +273,55 @@ def digit_cnn(channels=(16, 32)):
         nn.Flatten(), nn.Linear(two * 5 * 5, 10),
     )  # fmt: skip
     return net.to(memory_format=torch.channels_last)  # channels side by side in memory: faster on a CPU
+
+
+class UNet(nn.Module):
+    """Images (b, in_channels, rows, columns) to logits (b, out_channels, rows, columns): down, across, and up again.
+
+    base_width  channels at full resolution; each of `depth` steps down halves rows and columns and doubles the channels
+    raises      ValueError for sizes below 1, or an image whose sides 2**depth does not divide
+    source      Ronneberger, Fischer and Brox 2015. Departures: each image is standardised first, so that its exposure
+                and contrast do not matter; padding keeps sizes, so that skips need no cropping; batch norm after
+                every convolution; one logit per class instead of a softmax over two; fewer channels; no dropout
+    """
+
+    def __init__(self, in_channels=1, out_channels=1, base_width=8, depth=4):
+        sizes = dict(in_channels=in_channels, out_channels=out_channels, base_width=base_width, depth=depth)
+        if any(not isinstance(s, int) or s < 1 for s in sizes.values()):
+            raise ValueError(f"all of a UNet's sizes must be whole numbers of 1 or more, not {sizes}")
+        super().__init__()
+        self.in_channels, self.depth = in_channels, depth
+        self.film_size = 128  # predict_mask resizes films to squares of this side
+        widths = [base_width * 2**level for level in range(depth + 1)]
+        self.standardise = nn.InstanceNorm2d(in_channels)  # each channel of each image: mean 0, deviation 1
+        self.down = nn.ModuleList(two_convolutions(i, o) for i, o in zip([in_channels, *widths], widths))
+        self.up = nn.ModuleList(nn.ConvTranspose2d(2 * w, w, 2, stride=2) for w in reversed(widths[:-1]))
+        self.merge = nn.ModuleList(two_convolutions(2 * w, w) for w in reversed(widths[:-1]))
+        self.head = nn.Conv2d(base_width, out_channels, 1)
+        self.to(memory_format=torch.channels_last)  # channels side by side in memory: a quarter faster on a CPU
+
+    def forward(self, x):
+        step = 2**self.depth
+        if x.ndim != 4 or x.shape[1] != self.in_channels or any(side == 0 or side % step for side in x.shape[2:]):
+            raise ValueError(
+                f"a UNet of depth {self.depth} takes images (b, {self.in_channels}, rows, columns) with rows and "
+                f"columns divisible by {step}, not {tuple(x.shape)}"
+            )
+        x, skips = self.standardise(x), []
+        for convolve in self.down:  # level l: (b, base_width * 2**l, rows / 2**l, columns / 2**l)
+            x = convolve(F.max_pool2d(x, 2) if skips else x)
+            skips.append(x)
+        for upsample, convolve, skip in zip(self.up, self.merge, skips[-2::-1]):
+            x = convolve(torch.cat([skip, upsample(x)], 1))  # what was seen at this size, beside what came from below
+        return self.head(x)
+
+
+def two_convolutions(i, o):
+    """3 x 3 convolution, batch norm and ReLU, twice: (b, i, rows, columns) -> (b, o, rows, columns)."""
+    layers = []
+    for channels in (i, o):  # no bias: batch norm has one
+        layers += [nn.Conv2d(channels, o, 3, padding=1, bias=False), nn.BatchNorm2d(o), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers)
 
 
 def count_parameters(net):
@@ -526,6 +590,35 @@ def evaluate(net, data, task=BINARY):
     return loss / len(data.dataset), score / len(data.dataset)
 
 
+@torch.no_grad()
+def film_logits(model, films):
+    """Logits (n, 1, rows, columns) of films (n, 1, rows, columns) of any size, on the CPU.
+
+    model  a UNet with one channel in and out, or a list of them, whose logits are averaged. Each gets the films
+           padded with black to squares of side model.film_size (128 if it has none), and gives logits of that size
+    """
+    from imagedata import from_square, to_square
+
+    nets, total = model if isinstance(model, list | tuple) else [model], 0
+    for net in nets:
+        device, side = next(net.parameters()).device, getattr(net, "film_size", 128)
+        squares = [net.eval()(to_square(part, side).to(device)).float().cpu() for part in films.split(16)]
+        total = total + from_square(torch.cat(squares), films.shape[2:])
+    return total / len(nets)
+
+
+def predict_mask(model, image):
+    """Segment one film of any size with a trained UNet, or a list of them.
+
+    image   (rows, columns) or (rows, columns, 3 or 4), numbers or uint8; a PIL image; or the path of a PNG or JPEG
+    gives   (rows, columns), bool, True = lung
+    raises  ValueError for anything else, or values that are not finite
+    """
+    from imagedata import as_grey
+
+    return (film_logits(model, as_grey(image)[None, None])[0, 0] > 0).numpy()
+
+
 @torch.inference_mode()
 def fit_many(stack, train, val, rng, rate=0.02, batch=25, epochs=200, log=lambda row: None, orders=None):
     """Train all networks of a NetStack at once, each on its own data in its own order, with Adam.
@@ -714,7 +807,7 @@ def _start_run(mode, folder, name, config, group, tags, init_timeout=30):
             dir=None if mode == "disabled" else str(folder), settings=settings, reinit="finish_previous",
         )  # fmt: skip
         run.define_metric("epoch")
-        for metric, best in (("train/loss", "min"), ("val/loss", "min"), ("val/accuracy", "max")):
+        for metric, best in (("train/loss", "min"), ("val/loss", "min"), ("val/accuracy", "max"), ("val/dice", "max")):
             run.define_metric(metric, step_metric="epoch", summary=best)
         return run, None
     except Exception as e:

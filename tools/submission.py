@@ -122,7 +122,7 @@ def problems(root=ROOT):
 
 
 def sources(root=ROOT):
-    """The project's files without the report's PDF: what git would track, or, in an unpacked zip, all but what was built."""
+    """The project's files without the report's PDF: what git would track; in an unpacked zip, what was not built."""
     if (root / ".git").exists():
         ask = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
         names = set(subprocess.run(ask, capture_output=True, text=True, check=True).stdout.split("\0")) - {""}
