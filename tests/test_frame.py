@@ -34,6 +34,17 @@ def test_a_notebook_depends_on_its_code_its_modules_and_nothing_else(tmp_path, m
     assert notebooks.state(path, notebook("import a")) != before, "b is used by a"
 
 
+def test_a_companions_packages_count_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(notebooks, "ROOT", tmp_path)
+    (tmp_path / "folder/models").mkdir(parents=True)
+    (tmp_path / "folder/models/__init__.py").write_text("from .net import x\n")
+    (tmp_path / "folder/models/net.py").write_text("x = 1\n")
+    path = tmp_path / "folder/n.ipynb"
+    before = notebooks.state(path, notebook("from models import x"))
+    (tmp_path / "folder/models/net.py").write_text("x = 2\n")
+    assert notebooks.state(path, notebook("from models import x")) != before
+
+
 def test_data_count_only_for_notebooks_that_load_them(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSEWORK_DATA", str(tmp_path))
     path, states = tmp_path / "n.ipynb", {}

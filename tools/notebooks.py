@@ -51,15 +51,16 @@ def code_hash(nb):
 
 
 def modules(path, code):
-    """The project's own modules that code imports, directly or through one another."""
-    here = {p.stem: p for folder in (path.parent, ROOT) for p in folder.glob("*.py")}
+    """The files of the project's own modules and packages that code imports, directly or through one another."""
+    here = {p.stem: [p] for folder in (path.parent, ROOT) for p in folder.glob("*.py")}
+    here |= {p.parent.name: list(p.parent.glob("*.py")) for p in path.parent.glob("*/__init__.py")}
     found, todo = {}, [code]
     while todo:
         for name in re.findall(r"^\s*(?:import|from)\s+(\w+)", todo.pop(), re.M):
             if name in here and name not in found:
                 found[name] = here[name]
-                todo.append(here[name].read_text(encoding="utf-8"))
-    return sorted(found.values())
+                todo += [p.read_text(encoding="utf-8") for p in here[name]]
+    return sorted(p for files in found.values() for p in files)
 
 
 def state(path, nb):

@@ -1,0 +1,24 @@
+import math
+
+
+class _BaseOptimizer:
+    """Learning rate and L2 regularisation, J = cross-entropy + reg / 2 * (sum of squared weights).
+
+    raises  ValueError for a rate or a strength that is negative or not finite
+    """
+
+    def __init__(self, learning_rate=1e-4, reg=1e-3):
+        for name, value in (("learning_rate", learning_rate), ("reg", reg)):
+            if isinstance(value, bool | str) or not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{name} must be a finite number of 0 or more, not {value!r}")
+        self.learning_rate, self.reg = learning_rate, reg
+
+    def update(self, model):
+        """One step on model.weights, from model.gradients."""
+        raise NotImplementedError("update belongs to the subclasses")
+
+    def apply_regularization(self, model):
+        """Add the slope of the L2 penalty, reg * W, to the gradient of every matrix W*; biases b* are not punished."""
+        for name, weight in model.weights.items():
+            if name.startswith("W"):
+                model.gradients[name] = model.gradients[name] + self.reg * weight

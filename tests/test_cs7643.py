@@ -1,0 +1,181 @@
+"""companions/cs7643, from outside: its own tests, the submission, the data scripts. Its modules have common names
+(utils, models, tests), so they are used in processes of their own."""
+
+import gzip
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+HOME = Path(__file__).resolve().parent.parent / "companions/cs7643"
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """The companion's code in a folder of its own, without data."""
+    folder = tmp_path / "copy"
+    skip = shutil.ignore_patterns("*.csv", "__pycache__", "*.ipynb", "*.pdf", "*.zip", "*.png", "figures")
+    shutil.copytree(HOME, folder, ignore=skip)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def get_data():
+    spec = importlib.util.spec_from_file_location("get_data", HOME / "data/get_data.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run(folder, *command, **env):
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHON": sys.executable, **env}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
+
+
+def idx(images, labels):
+    """The two IDX files of images (n, h, w) and labels (n,), as bytes."""
+    head = struct.pack(">4I", 2051, *images.shape)
+    return head + images.tobytes(), struct.pack(">2I", 2049, len(labels)) + labels.tobytes()
+
+
+def digits(n, rng):
+    """n images of 28 x 28 on which a network can be tried: class k has a bright row 2k + 4."""
+    labels = (np.arange(n) % 10).astype(np.uint8)
+    images = rng.integers(0, 60, (n, 28, 28)).astype(np.uint8)
+    images[np.arange(n), 2 * labels + 4] += 180
+    return images, labels
+
+
+def test_its_unit_tests_pass_and_notice_mistakes(copy):
+    """The mutation test is among them."""
+    done = run(copy, sys.executable, "-m", "unittest", "discover")
+    assert done.returncode == 0 and "OK" in done.stderr, done.stderr
+    assert int(done.stderr.split("Ran ")[1].split()[0]) >= 40, "all tests are found"
+    assert done.stdout == ""
+
+
+def test_importing_and_calling_prints_nothing(copy):
+    code = """
+import main, utils, models, optimizer
+X, y = [[0.0] * 784] * 70, [3] * 70
+net = models.TwoLayerNet(hidden_size=4)
+utils.train(0, *utils.generate_batched_data(X, y, 32, True, 1), net, optimizer.SGD(0.1))
+utils.evaluate(*utils.generate_batched_data(X, y), net)
+utils.plot_curves([1.0], [0.1], [1.0], [0.1])
+"""
+    done = run(copy, sys.executable, "-W", "error", "-c", code)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_code_needs_numpy_yaml_and_matplotlib_only():
+    allowed = {"numpy", "yaml", "matplotlib", "models", "optimizer", "utils", "main", "tests"} | sys.stdlib_module_names
+    for path in [
+        *HOME.glob("*.py"),
+        *(p for d in ("models", "optimizer", "tests", "data") for p in HOME.glob(f"{d}/*.py")),
+    ]:
+        for line in path.read_text().splitlines():
+            words = line.split()
+            if words[:1] in (["import"], ["from"]) and not words[1].startswith("."):
+                assert words[1].split(".")[0].rstrip(",") in allowed, f"{path.name}: {line}"
+
+
+def test_the_submission_unpacks_and_runs(copy, tmp_path, get_data):
+    (copy / "data/mnist_train.csv").write_text("not for the zip")
+    done = run(copy, "sh", "collect_submission.sh")
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(copy / "assignment_1_submission.zip") as pack:
+        names = pack.namelist()
+        pack.extractall(tmp_path / "unpacked")
+    assert {"main.py", "utils.py", "configs/config_exp.yaml", "models/__init__.py", "optimizer/sgd.py"} <= set(names)
+    assert not [n for n in names if "__pycache__" in n or "csv" in n or ".part" in n or n.startswith("data")]
+    home, rng = tmp_path / "unpacked", np.random.default_rng(0)
+    (home / "data").mkdir()
+    for name, n in (("mnist_train.csv", 400), ("mnist_test.csv", 101)):
+        get_data.write_csv(home / "data" / name, get_data.rows(*idx(*digits(n, rng))))
+    config = home / "configs/config_exp.yaml"
+    config.write_text(re.sub(r"epochs: \d+", "epochs: 3", config.read_text()))
+    first, again = (run(home, sys.executable, "main.py", "--config", "configs/config_exp.yaml") for _ in range(2))
+    assert first.returncode == 0, first.stderr
+    assert first.stdout == again.stdout, "the same seed, the same result"
+    assert re.fullmatch(r"Final Accuracy on Test Data: [01]\.\d{4}\n", first.stdout), first.stdout
+    assert "epoch 3/3" in first.stderr
+    assert (home / "learning_curves.png").stat().st_size > 5000
+
+
+def test_main_says_what_is_wrong_before_it_works(copy):
+    for config, said in (("learning_rate: 1e-3", "0.001"), ("learning_rate: 0.1", "get_data.sh")):
+        (copy / "configs/config_exp.yaml").write_text(f"Train:\n  {config}\n")
+        done = run(copy, sys.executable, "main.py", "--config", "configs/config_exp.yaml")
+        assert done.returncode == 1 and said in done.stderr and "Traceback" not in done.stderr, done.stderr
+
+
+def test_data_script_turns_idx_files_into_csv_and_checks_them(copy, get_data, tmp_path, monkeypatch):
+    rng, source = np.random.default_rng(1), tmp_path / "data/mnist"
+    source.mkdir(parents=True)
+    made = {name: digits(n, rng) for name, n in (("train", 12), ("t10k", 5))}
+    sums = {}
+    for name, pair in made.items():
+        for kind, content in zip(("images-idx3-ubyte", "labels-idx1-ubyte"), idx(*pair)):
+            (source / f"{name}-{kind}.gz").write_bytes(gzip.compress(content))
+            sums[f"{name}-{kind}"] = hashlib.sha256(content).hexdigest()
+    done = run(copy / "data", "sh", "get_data.sh", COURSEWORK_DATA=str(source.parent))
+    assert done.returncode == 1 and "SHA-256" in done.stderr and not list(copy.glob("data/*mnist*")), (
+        "not MNIST: refused"
+    )
+
+    monkeypatch.setenv("COURSEWORK_DATA", str(source.parent))
+    monkeypatch.setattr(get_data, "FILES", sums)
+    monkeypatch.setattr(get_data, "HERE", tmp_path)
+    get_data.main()
+    for name, csv in (("train", "mnist_train.csv"), ("t10k", "mnist_test.csv")):
+        images, labels = made[name]
+        table = np.loadtxt(tmp_path / csv, delimiter=",", dtype=int)
+        assert np.array_equal(table, np.column_stack([labels, images.reshape(len(labels), -1)]))
+
+
+def test_data_script_writes_whole_files_or_none(get_data, tmp_path):
+    images, labels = idx(*digits(3, np.random.default_rng(2)))
+    for bad in ((images[:-1], labels), (images, labels[:-1]), (labels + bytes(16), labels), (images, images)):
+        with pytest.raises(ValueError, match="IDX"):
+            get_data.write_csv(tmp_path / "x.csv", get_data.rows(*bad))
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not os.environ.get("COURSEWORK_DATA"), reason="needs COURSEWORK_DATA")
+def test_the_real_files_are_the_known_ones(get_data):
+    labels = get_data.unpacked("t10k-labels-idx1-ubyte", get_data.FILES["t10k-labels-idx1-ubyte"])
+    assert list(labels[8:16]) == [7, 2, 1, 0, 4, 1, 4, 9]
+
+
+def test_writeup_and_notebook_agree():
+    """Every number is used and defined, every figure and table shown, every text included."""
+    tex, numbers = (HOME / "writeup.tex").read_text(), (HOME / "numbers.tex").read_text()
+    defined = re.findall(r"\\newcommand\{\\([A-Za-z]+)\}", numbers)
+    assert numbers.splitlines() == sorted(numbers.splitlines()) and len(set(defined)) == len(defined)
+    unused = [name for name in defined if not re.search(rf"\\{name}(?![A-Za-z])", tex)]
+    assert not unused, f"left over, or forgotten in the write-up: {unused}"
+    for folder, command, suffix in (
+        ("figures", "includegraphics", ".pdf"),
+        ("tables", "tablebody", ".tex"),
+        ("texts", "input", ""),
+    ):
+        shown = set(re.findall(rf"\\{command}\{{{folder}/([^}}]+)\}}", tex))
+        assert shown == {p.name.removesuffix(suffix) for p in (HOME / folder).iterdir()}, folder
+
+
+def test_reviews_and_answers_keep_to_350_words_and_read_as_markdown_and_latex():
+    texts = sorted((HOME / "texts").glob("*.md"))
+    assert len(texts) == 6
+    for path in texts:
+        text = path.read_text()
+        assert 150 < len(text.split()) <= 350, f"{path.name} has {len(text.split())} words"
+        assert not set(text) & set('%&#_^~\\"{}*`<>'), f"{path.name} has signs that only one of them understands"
