@@ -1,0 +1,323 @@
+"""The ELEC 576 companion: backpropagation in NumPy, the observed network, its command line and its write-up."""
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import TensorDataset
+
+FOLDER = Path(__file__).resolve().parent.parent / "companions/elec576"
+sys.path.insert(0, str(FOLDER))
+
+import dcn_mnist as dcn
+import n_layer_neural_network
+from n_layer_neural_network import DeepNeuralNetwork
+from three_layer_neural_network import NeuralNetwork, generate_data, plot_decision_boundary
+
+from imagedata import ImageData
+
+X, y = generate_data()
+NAMES = ("Tanh", "sigmoid", "RELU")  # in any case
+
+
+# ---- backpropagation in NumPy ----------------------------------------------------------------
+
+
+def in_order(network, X, y):
+    """backprop's gradients with the penalty's, over N, in the order of `parameters`."""
+    network.feedforward(X, network.activate)
+    grads = network.backprop(X, y)
+    dW, db = grads if len(grads) == 2 else (grads[:2], grads[2:])
+    pairs = zip(dW, db, network.parameters)
+    return [g / len(X) for w, b, (W, _) in pairs for g in (w + network.reg_lambda * W, b)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("sizes", [(2, 3, 2), (2, 2), (3, 4, 5, 3)])
+def test_gradients_are_the_measured_slopes_of_the_loss(sizes, name):
+    rng = np.random.default_rng(1)
+    X, y = rng.normal(size=(30, sizes[0])), rng.integers(0, sizes[-1], 30)
+    kinds = [DeepNeuralNetwork(sizes, name, reg_lambda=2.0, seed=2)]
+    if len(sizes) == 3:
+        kinds.append(NeuralNetwork(*sizes, name, reg_lambda=2.0, seed=2))
+    for network in kinds:
+        for _, b in network.parameters:
+            b += rng.normal(size=b.shape)  # at b = 0 a ReLU can stand on its kink
+        derived = in_order(network, X, y)
+        for p, g in zip((p for pair in network.parameters for p in pair), derived):
+            for i in np.ndindex(p.shape):
+                here, losses = p[i], []
+                for p[i] in (here + 1e-5, here - 1e-5):
+                    losses.append(network.calculate_loss(X, y))
+                p[i] = here
+                assert abs((losses[0] - losses[1]) / 2e-5 - g[i]) < 1e-8
+
+
+@pytest.mark.parametrize("name, first", [*zip(NAMES, (0.432387, 0.628571, 0.560274))])
+def test_first_pass_is_the_assignments(name, first):
+    network = NeuralNetwork(2, 3, 2, name)
+    assert abs(network.fit_model(X, y, num_passes=1, print_loss=False)[0] - first) < 1e-6
+
+
+def test_losses_are_printed_every_thousand_passes(capsys):
+    losses = NeuralNetwork(2, 3, 2).fit_model(X, y, num_passes=2001)
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split()[3] for line in said] == ["0:", "1000:", "2000:"] and len(losses) == 3
+    assert losses[-1] < 0.08
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("sizes", [(2, 2), (2, 3, 2), (2, 5, 4, 3)])
+def test_the_fast_walk_is_the_plain_one(sizes, name):
+    labels = (X[:, 0] * 2).astype(int) % sizes[-1]
+    fast, plain = (DeepNeuralNetwork(sizes, name, 0.3, seed=1) for _ in range(2))
+    fast.fit_model(X, labels, 0.002, 50, print_loss=False)
+    for _ in range(50):
+        steps = in_order(plain, X, labels)
+        for p, g in zip((p for pair in plain.parameters for p in pair), steps):
+            p -= 0.002 * len(X) * g
+    for (W, b), (V, c) in zip(fast.parameters, plain.parameters):
+        assert np.allclose(W, V, rtol=0, atol=1e-9) and np.allclose(b, c, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_three_two_is_the_three_layer_network(name):
+    three, deep = NeuralNetwork(2, 3, 2, name, seed=5), DeepNeuralNetwork([2, 3, 2], name, seed=5)
+    assert three.fit_model(X, y, num_passes=200, print_loss=False, every=20) == deep.fit_model(
+        X, y, num_passes=200, print_loss=False, every=20
+    )
+    assert np.array_equal(three.predict(X), deep.predict(X))
+
+
+def test_every_layer_is_penalised():
+    free, bound = (DeepNeuralNetwork([2, 4, 3, 2], reg_lambda=lam) for lam in (0, 2))
+    squares = sum((W**2).sum() for W, _ in bound.parameters)
+    assert np.isclose(bound.calculate_loss(X, y) - free.calculate_loss(X, y), squares / len(X), rtol=1e-10)
+
+
+@pytest.mark.parametrize("network", [NeuralNetwork(2, 3, 2), DeepNeuralNetwork([2, 3, 3, 2])])
+def test_backprop_leaves_the_probabilities_alone(network):
+    network.feedforward(X, network.activate)
+    probs = network.probs.copy()
+    network.backprop(X, y)
+    assert np.array_equal(network.probs, probs) and np.allclose(probs.sum(1), 1)
+
+
+def test_a_sure_mistake_has_a_finite_loss():
+    network = NeuralNetwork(2, 3, 2)
+    network.b2[:] = [[5000, -5000]]
+    assert 1000 < network.calculate_loss(X, y) < np.inf
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_divergence_is_reported():
+    with pytest.raises(FloatingPointError, match="epsilon = 1e\\+200"):
+        DeepNeuralNetwork([2, 5, 5, 2], "relu").fit_model(X, y, 1e200, 50, print_loss=False, every=1)
+
+
+@pytest.mark.parametrize(
+    "make, said",
+    [
+        (lambda: NeuralNetwork(2, 3, 2, "swish"), "Tanh, Sigmoid or ReLU"),
+        (lambda: NeuralNetwork(2, 3, 2).actFun(0.0, "linear"), "Tanh, Sigmoid or ReLU"),
+        (lambda: NeuralNetwork(2, 0, 2), "layer sizes"),
+        (lambda: DeepNeuralNetwork([2]), "layer sizes"),
+        (lambda: DeepNeuralNetwork([2, 3, 1]), "2 classes"),
+        (lambda: DeepNeuralNetwork([2, 3, 2], reg_lambda=-1), "reg_lambda"),
+        (lambda: DeepNeuralNetwork([2, 3, 2], gain=0), "gain"),
+        (lambda: NeuralNetwork(2, 3, 2).fit_model(X, y, epsilon=0), "epsilon"),
+        (lambda: NeuralNetwork(2, 3, 2).fit_model(X, y, num_passes=0), "num_passes"),
+        (lambda: NeuralNetwork(3, 3, 2).fit_model(X, y), r"need X \(n, 3\)"),
+        (lambda: NeuralNetwork(2, 3, 2).fit_model(X, y + 1), "from 0 to 1"),
+        (lambda: NeuralNetwork(2, 3, 2).fit_model(X, y.astype(float)), "whole numbers"),
+        (lambda: NeuralNetwork(2, 3, 2).calculate_loss(np.full_like(X, np.nan), y), "NaN"),
+    ],
+)
+def test_bad_input_is_refused(make, said):
+    with pytest.raises(ValueError, match=said):
+        make()
+
+
+def test_boundary_is_drawn_for_any_number_of_classes():
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots()
+    labels = np.arange(len(X)) % 3
+    plot_decision_boundary(lambda p: (p[:, 0] > 0).astype(int), X, labels, ax)
+    assert len(ax.collections) == 3 and len(ax.images) == 1
+    plt.close(fig)
+
+
+# ---- the observed network --------------------------------------------------------------------
+
+
+def noise(n, seed):
+    rng = np.random.default_rng(seed)
+    images = torch.from_numpy(rng.normal(size=(n, 1, 28, 28))).float()
+    return TensorDataset(images, torch.from_numpy(rng.integers(0, 10, n)))
+
+
+DATA = ImageData(noise(60, 0), noise(20, 1), noise(20, 2), "noise")
+SHORT = dcn.Settings(batch=10)
+
+
+def test_parameters_are_counted_with_and_without_padding():
+    counts = [sum(p.numel() for p in dcn.DCN(padding=k).parameters()) for k in (0, 2)]
+    assert counts == [1_111_946, 3_274_634]
+
+
+@pytest.mark.parametrize("activation", dcn.ACTIVATIONS)
+def test_pooling_first_is_the_same_function(activation):
+    net, x = dcn.DCN(activation).eval(), DATA.train.tensors[0][:5]
+    first = net(x)
+    net.in_order = True
+    assert torch.allclose(net(x), first, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("init, deviation", [("xavier", 1 / 32), ("he", 2**0.5 / 32), ("normal", 0.01)])
+def test_first_weights(init, deviation):
+    net = dcn.DCN(init=init)
+    assert abs(net.fc1.weight.std().item() / deviation - 1) < 0.01 and not net.fc1.bias.any()
+
+
+def test_description_agrees_with_numpy():
+    t = torch.randn(4, 5, 6)
+    numbers, counts, edges = dcn.describe(t, bins=7)
+    a = t.numpy()
+    assert np.allclose(
+        [numbers[k] for k in ("min", "max", "mean", "std")], [a.min(), a.max(), a.mean(), a.std()], atol=1e-6
+    )
+    assert np.array_equal(counts, np.histogram(a, np.array(edges))[0]) and sum(counts) == 120
+
+
+@pytest.mark.parametrize("value", [0.0, float("nan")])
+def test_description_of_constant_and_broken_tensors(value):
+    numbers, counts, edges = dcn.describe(torch.full((3, 3), value))
+    assert sum(counts) == 9 and len(edges) == len(counts) + 1
+    assert np.isclose(numbers["mean"], value, equal_nan=True)
+
+
+def test_the_board_holds_what_the_assignment_lists(tmp_path):
+    net, rows = dcn.train(SHORT, DATA, tmp_path, every=3)
+    scalars, histograms = dcn.read_board(tmp_path)
+    terms = {"weight": 4, "bias": 4, "net input": 4, "activation": 3, "pooled": 2}
+    for term, count in terms.items():
+        assert sum(tag.endswith(f"/{term}") for tag in histograms) == count
+        for what in ("min", "max", "mean", "std"):
+            assert sum(tag.endswith(f" {term}/{what}") for tag in scalars) == count
+    assert len(histograms) == 17 and all([h[0] for h in written] == [3, 6] for written in histograms.values())
+    assert scalars["loss/training"].shape == (2, 6)
+    assert np.isclose(scalars["loss/training"][1].mean(), rows[0]["train/loss"], rtol=1e-5)
+    for part, key in (("validation", "val"), ("test", "test")):
+        assert np.allclose(scalars[f"error/{part}"][:, 0], [6, 1 - rows[0][f"{key}/accuracy"]])
+    hits = net.eval()(DATA.test.tensors[0]).argmax(1) == DATA.test.tensors[1]
+    assert np.isclose(rows[0]["test/accuracy"], hits.float().mean().item())
+    for name, count in (("conv1/activation", 32 * 24**2), ("conv1/pooled", 32 * 12**2), ("fc1/activation", 1024)):
+        _, edges, counts = histograms[name][0]
+        assert counts.sum() == 10 * count and edges[0] == 0, f"{name}: outputs of a ReLU for one batch of 10"
+
+
+def test_observation_changes_nothing(tmp_path):
+    watched, alone = (dcn.train(SHORT, DATA, board, 2) for board in (tmp_path, None))
+    assert watched[1] == alone[1]
+    assert all(torch.equal(p, q) for p, q in zip(watched[0].parameters(), alone[0].parameters()))
+    assert not watched[0]._forward_hooks and not watched[0].conv1._forward_hooks, "hooks must not outlive the training"
+
+
+def test_a_board_shows_one_training(tmp_path):
+    for seed in (0, 1):
+        dcn.train(dcn.Settings(batch=20, seed=seed), DATA, tmp_path / "board", 1)
+    assert dcn.read_board(tmp_path / "board")[0]["loss/training"].shape == (2, 3)
+
+
+@pytest.mark.parametrize("optimizer", dcn.OPTIMIZERS)
+@pytest.mark.parametrize("schedule", dcn.SCHEDULES)
+def test_every_optimiser_trains_under_every_schedule(optimizer, schedule):
+    settings = dcn.Settings(optimizer=optimizer, schedule=schedule, batch=30, train_images=30)
+    assert np.isfinite(dcn.train(settings, DATA, judge_test=False)[1][0]["train/loss"])
+
+
+@pytest.mark.parametrize(
+    "what, said",
+    [
+        ({"activation": "swish"}, "relu, leaky, tanh, sigmoid, maxout"),
+        ({"init": "zero"}, "xavier, he, normal"),
+        ({"optimizer": "lion"}, "sgd, momentum"),
+        ({"schedule": "cosine"}, "constant, onecycle"),
+        ({"rate": 0.0}, "rate"), ({"rate": float("nan")}, "rate"), ({"epochs": 0}, "epochs"), ({"batch": 2.5}, "batch"),
+        ({"dropout": 1.0}, "dropout"), ({"train_images": 0}, "train_images"), ({"seed": -1}, "seed"),
+    ],
+)  # fmt: skip
+def test_impossible_settings_are_refused(what, said):
+    with pytest.raises(ValueError, match=said):
+        dcn.Settings(**what)
+
+
+def test_too_many_images_and_empty_boards_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="60 training images, not 61"):
+        dcn.train(dcn.Settings(train_images=61), DATA)
+    with pytest.raises(ValueError, match="no TensorBoard events"):
+        dcn.read_board(tmp_path)
+    with pytest.raises(ValueError, match="every"):
+        dcn.Monitor(dcn.DCN(), nn.CrossEntropyLoss(), tmp_path, 0)
+
+
+def test_command_line_says_what_it_takes_and_refuses_the_rest(capsys):
+    settings, name, every, no_board = dcn.parse(["--activation", "tanh", "--init", "xavier", "--optimizer", "sgd"])
+    assert settings == dcn.Settings("tanh", "xavier", "sgd") and settings.rate == dcn.OPTIMIZERS["sgd"][0]
+    assert (name, every, no_board) == (f"tanh-xavier-sgd-{settings.rate:g}-seed0", 100, False)
+    with pytest.raises(SystemExit) as stop:
+        dcn.parse(["--optimizer", "lion"])
+    assert stop.value.code == 2 and "must be one of sgd, momentum" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        dcn.parse(["--help"])
+    said = capsys.readouterr().out
+    assert all(
+        f"--{word}" in said for word in ("activation", "init", "optimizer", "rate", "schedule", "every", "no-board")
+    )
+
+
+def test_command_line_trains(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    monkeypatch.setattr(dcn.h, "load_mnist", lambda: DATA)
+    monkeypatch.setattr(dcn, "BOARDS", dcn.h.ROOT / "build/tests/boards")
+    dcn.main(["--train-images", "50", "--epochs", "2", "--every", "1", "--name", "by hand"])
+    said = capsys.readouterr().out
+    assert "epoch 2: training loss" in said and "tensorboard --logdir build/tests/boards" in said
+    assert dcn.read_board(dcn.BOARDS / "by hand")[0]["loss/training"].shape == (2, 2)
+
+
+def test_the_deep_script_refuses_bad_sizes(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["n_layer_neural_network.py", "2", "0", "2"])
+    with pytest.raises(SystemExit) as stop:
+        n_layer_neural_network.main()
+    assert stop.value.code == 2 and "layer sizes must be" in capsys.readouterr().err
+
+
+# ---- the write-up ----------------------------------------------------------------------------
+
+TEX, NUMBERS = ((FOLDER / name).read_text() for name in ("writeup.tex", "numbers.tex"))
+DEFINED = re.findall(r"\\newcommand\{\\([A-Za-z]+)\}", NUMBERS)
+
+
+def test_every_number_is_used_and_every_macro_defined():
+    assert len(set(DEFINED)) == len(DEFINED)
+    used = set(re.findall(r"\\(elec[A-Z][A-Za-z]*)", TEX))
+    assert used == set(DEFINED), used ^ set(DEFINED)
+
+
+@pytest.mark.parametrize("command, kind", [("includegraphics", "figures/*.pdf"), ("tablebody", "tables/*.tex")])
+def test_every_figure_and_table_is_shown_and_exists(command, kind):
+    shown = re.findall(rf"\\{command}(?:\[[^]]*\])?\{{([^}}#]+)\}}", TEX)
+    made = {f"{p.parent.name}/{p.stem}" for p in FOLDER.glob(kind)}
+    assert set(shown) == made, set(shown) ^ made
+
+
+def test_every_float_is_referred_to():
+    for body in re.findall(r"\\begin\{(?:figure|table)\}(.*?)\\end\{(?:figure|table)\}", TEX, re.S):
+        label = re.search(r"\\label\{([^}#]+)\}", body)
+        assert "\\caption{" in body and label and f"\\autoref{{{label[1]}}}" in TEX, body[:80]
