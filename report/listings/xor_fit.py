@@ -1,6 +1,9 @@
 for x, y in train:
     x, y = x.to(device), y.to(device)
-    loss = F.binary_cross_entropy_with_logits(net(x).squeeze(1), y)
+    if augment:
+        x, y = augment(x, y, chance)
+    with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
+        loss = task.loss(net(x), y)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
