@@ -84,7 +84,7 @@ def report_problems(folder):
         yield f"the number \\{name} is not in numbers.tex"
     for command, suffix in (("includegraphics", ".pdf"), ("excerpt", ""), ("input", ".tex"), ("tablebody", ".tex")):
         for name in re.findall(rf"\\{command}(?:\[[^]]*\])?\{{([^}}#]+)\}}", tex):
-            if not (folder / f"{name.removesuffix(suffix)}{suffix}").exists():
+            if not (folder / name).is_file() and not (folder / f"{name}{suffix}").is_file():
                 yield f"the file {name}{suffix} is missing"
     for body in re.findall(r"\\begin\{(?:figure|table)\}(.*?)\\end\{(?:figure|table)\}", tex, re.S):
         labels = re.findall(r"\\label\{([^}#]+)\}", body)
