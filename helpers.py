@@ -291,7 +291,7 @@ class UNet(nn.Module):
             raise ValueError(f"all of a UNet's sizes must be whole numbers of 1 or more, not {sizes}")
         super().__init__()
         self.in_channels, self.depth = in_channels, depth
-        self.film_size = 128  # predict_mask resizes films to squares of this side
+        self.film_size = 128  # side of the squares that predict_mask makes of films; set it to that of training
         widths = [base_width * 2**level for level in range(depth + 1)]
         self.standardise = nn.InstanceNorm2d(in_channels)  # each channel of each image: mean 0, deviation 1
         self.down = nn.ModuleList(two_convolutions(i, o) for i, o in zip([in_channels, *widths], widths))
