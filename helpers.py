@@ -11,8 +11,6 @@ Nothing happens on import. Losses are in nats, noise is a standard deviation in 
 square's side, and arrays are described by their shapes in the comments beside them.
 """
 
-import contextlib
-import functools
 import hashlib
 import inspect
 import io
@@ -20,10 +18,7 @@ import logging
 import math
 import os
 import re
-import subprocess
 import textwrap
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +31,7 @@ from filelock import FileLock
 from matplotlib.colors import LinearSegmentedColormap
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, TensorDataset
+from torch.utils.data import DataLoader, Sampler, TensorDataset
 from tqdm.auto import tqdm
 
 ROOT = Path(__file__).resolve().parent
@@ -110,17 +105,29 @@ class NoisyXor(TensorDataset):
 def batches(data, size, seed=None):
     """A DataLoader over a TensorDataset, shuffled anew each epoch if given a seed.
 
-    It samples whole batches of indices (batch_size=None hands them to the data set as they are), so
+    It samples the indices of whole batches (batch_size=None hands them to the data set as they are), so
     that a batch is one indexing and not a loop over points.
     raises  ValueError for a batch size below 1, an empty data set, or values that are not finite
     """
     if size < 1:
         raise ValueError(f"batch size must be 1 or more, not {size}")
     check_finite(*data.tensors)
-    order = SequentialSampler(data)
-    if seed is not None:
-        order = RandomSampler(data, generator=torch.Generator().manual_seed(seed))
-    return DataLoader(data, batch_size=None, sampler=BatchSampler(order, size, drop_last=False))
+    chance = None if seed is None else torch.Generator().manual_seed(seed)
+    return DataLoader(data, batch_size=None, sampler=BatchOrder(len(data), size, chance))
+
+
+class BatchOrder(Sampler):
+    """Indices 0 to n - 1 cut into batches (size,), shuffled anew each epoch by `generator` if there is one."""
+
+    def __init__(self, n, size, generator=None):
+        self.n, self.size, self.generator = n, size, generator
+
+    def __len__(self):
+        return math.ceil(self.n / self.size)
+
+    def __iter__(self):
+        order = torch.randperm(self.n, generator=self.generator) if self.generator else torch.arange(self.n)
+        return iter(order.split(self.size))
 
 
 def check_finite(*tensors):
@@ -251,8 +258,7 @@ class DigitNet(nn.Module):
         return "Net"
 
     def forward(self, x):
-        if isinstance(self.main[0], nn.Linear):
-            x = x.flatten(1)
+        x = x.flatten(1) if isinstance(self.main[0], nn.Linear) else x[:, :, :26, :26]  # pooling 11 to 5 sees no more
         for layer in self.order:
             x = layer(x)
         return x
@@ -433,7 +439,7 @@ def fit(net, train, val, optimizer, epochs, log=lambda row: None, task=BINARY, s
         raise ValueError(f'keep must be "last" or "best", not {keep!r}')
     device, score, history = next(net.parameters()).device, f"val/{task.name}", []
     mixed = mixed and device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8
-    chance = getattr(getattr(train.sampler, "sampler", None), "generator", None)  # of the order and of augment
+    chance = getattr(train.sampler, "generator", None)  # of the order and of augment
     best = None
     if checkpoint and Path(checkpoint).exists():
         history, best = resume(checkpoint, net, optimizer, scheduler, chance, epochs)
@@ -502,9 +508,9 @@ def fit_digits(net, data, epochs, rate, batch=64, seed=0, adam=False, schedule=T
     augment   True: random_affine on every batch
     """
     train = batches(data.train, batch, seed)
-    optimizer = torch.optim.SGD(net.parameters(), rate, momentum=0.9, nesterov=schedule)
+    optimizer = torch.optim.SGD(net.parameters(), rate, momentum=0.9, nesterov=schedule, fused=True)
     if adam:
-        optimizer = torch.optim.AdamW(net.parameters(), rate)
+        optimizer = torch.optim.AdamW(net.parameters(), rate, fused=True)  # all parameters in one call
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * len(train)) if schedule else None
     moved = (lambda x, y, chance: (random_affine(x, chance), y)) if augment else None
     return fit(
@@ -525,6 +531,7 @@ def save_checkpoint(path, net, optimizer, scheduler, chance, epochs, history, be
             "net": net.state_dict(), "best": best, "history": history, "settings": settings_of(optimizer, epochs),
             "optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict() if scheduler else None,
             "order": chance.get_state() if chance else None, "chance": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state_all(),
         },
         content,
     )  # fmt: skip
@@ -559,6 +566,8 @@ def resume(path, net, optimizer, scheduler, chance, epochs):
     if chance:
         chance.set_state(saved["order"].cpu())
     torch.set_rng_state(saved["chance"].cpu())
+    if len(saved["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all([state.cpu() for state in saved["cuda"]])
     return saved["history"], saved["best"]
 
 
@@ -681,49 +690,7 @@ def bce_many(logits, y):
 
 # ---- 5  tracking -----------------------------------------------------------------------------
 
-PROJECT = "deep-learning-coursework"
-RUNS = ROOT / "build/runs"  # offline runs wait here for `wandb sync`
-FINISH_TIMEOUT = 20  # seconds to wait for a server that stopped answering; what is unsent stays on disk
 
-
-class Tracker:
-    """A guest in training: `log` takes one row, and whatever goes wrong in it stays in it."""
-
-    def __init__(self, run, mode):
-        self.run, self.mode, self.trouble, self.rows = run, mode, None, []
-
-    def log(self, row):
-        """Log a row, arrays over networks as their means; `rows` keeps what was logged."""
-        self.rows.append({k: float(np.mean(v)) if isinstance(v, np.ndarray) else v for k, v in row.items()})
-        self._try(self.run.log, self.rows[-1])
-
-    def show(self, name, thing):
-        """Log a figure, a movie (the path of a GIF) or a table (column names, rows)."""
-        self._try(lambda: self.run.log({name: as_media(thing)}))
-
-    def summary(self, **values):
-        """Set final values, shown beside the run's configuration."""
-        self._try(self.run.summary.update, values)
-
-    def _try(self, call, *args):
-        try:
-            call(*args)
-        except Exception as e:  # tracking must never end a training
-            if self.trouble is None:
-                self.trouble = e
-                print(f"tracking stopped, training goes on: {type(e).__name__}: {e}")
-
-
-def as_media(thing):
-    """A figure, the path of a GIF, or a table (column names, rows) as W&B's own type."""
-    import wandb
-
-    if isinstance(thing, tuple):
-        return wandb.Table(columns=list(thing[0]), data=[list(row) for row in thing[1]])
-    return wandb.Video(str(thing), format="gif") if isinstance(thing, str | Path) else wandb.Image(thing)
-
-
-@contextlib.contextmanager
 def track(name, config, group, tags=(), quiet=False):
     """Log what happens inside the `with` block as one Weights & Biases run, and say where it went.
 
@@ -734,93 +701,9 @@ def track(name, config, group, tags=(), quiet=False):
     mode         WANDB_MODE if set; online with a key and a server that answers; else offline.
                  Never asks for anything. Offline runs are uploaded later by the line it prints.
     """
-    mode, why = tracking_mode()
-    folder = RUNS / group
-    run = None
-    if mode == "online":
-        run, why = _start_run(mode, folder, name, config, group, tags, init_timeout=8)
-    if run is None and mode != "disabled":
-        mode = "offline"
-        if why and not quiet:
-            print(f"tracking offline: {why}")
-        run, why = _start_run(mode, folder, name, config, group, tags)
-    if run is None:
-        if why:
-            print(f"not tracked: {why}")
-        mode, run = "disabled", _start_run("disabled", folder, name, config, group, tags)[0]
-    tracker = Tracker(run, mode)
-    try:
-        yield tracker
-    finally:
-        tracker._try(run.finish)
-        where = os.path.relpath(folder, ROOT)
-        if mode == "online" and tracker.trouble is not None:
-            print(f"tracked in part; upload the rest with: wandb sync {where}/wandb/run-*")
-        elif mode == "online" and not quiet:
-            print(f"tracked: {run.url}")
-        elif mode == "offline" and not quiet:
-            print(f"tracked offline; upload with: wandb sync {where}/wandb/offline-run-*")
+    from tracking import start
 
-
-def tracking_mode():
-    """Where runs go, (mode, reason or None), decided without a prompt and within seconds."""
-    import wandb
-
-    if chosen := os.environ.get("WANDB_MODE"):
-        return chosen, None
-    try:  # versions of wandb before `prompt` ask in a notebook, so they are looked at another way
-        wandb.setup(wandb.Settings(silent=True))
-        asks = "prompt" not in inspect.signature(wandb.login).parameters
-        key = wandb.api.api_key if asks else wandb.login(prompt=False, verify=False)
-    except Exception as e:
-        return "offline", f"the API key cannot be used ({type(e).__name__})"
-    if not key:
-        return "offline", None
-    silent = silence(os.environ.get("WANDB_BASE_URL") or "https://api.wandb.ai")
-    return ("offline", silent) if silent else ("online", None)
-
-
-@functools.cache  # asked once per process: a notebook may start a hundred runs
-def silence(server):
-    """None if the server answers within four seconds, else what happened."""
-    try:
-        urllib.request.urlopen(server, timeout=4).close()
-    except urllib.error.HTTPError:
-        pass  # an answer, if not to this question
-    except (OSError, ValueError) as e:
-        return f"{server} does not answer ({type(e).__name__})"
-
-
-def _start_run(mode, folder, name, config, group, tags, init_timeout=30):
-    """wandb.init that gives (run, None), or (None, reason) where it fails."""
-    import wandb
-
-    about = {"torch": torch.__version__, "numpy": np.__version__, "commit": git_commit()}
-    try:
-        if mode != "disabled":
-            folder.mkdir(parents=True, exist_ok=True)
-        settings = wandb.Settings(silent=True, init_timeout=init_timeout)
-        if mode == "online" and "finish_timeout" in wandb.Settings.model_fields:  # for a server that vanishes meanwhile
-            settings.finish_timeout, settings.finish_timeout_raises = FINISH_TIMEOUT, True
-        run = wandb.init(
-            project=PROJECT, group=group, name=name, config={**about, **config}, tags=list(tags), mode=mode,
-            dir=None if mode == "disabled" else str(folder), settings=settings, reinit="finish_previous",
-        )  # fmt: skip
-        run.define_metric("epoch")
-        for metric, best in (("train/loss", "min"), ("val/loss", "min"), ("val/accuracy", "max"), ("val/dice", "max")):
-            run.define_metric(metric, step_metric="epoch", summary=best)
-        return run, None
-    except Exception as e:
-        return None, f"{type(e).__name__}: {str(e).splitlines()[0] if str(e) else 'no reason given'}"
-
-
-def git_commit():
-    """The checked-out commit, or 'unknown' outside a repository."""
-    ask = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
-    try:
-        return subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+    return start(name, config, group, tags, quiet)
 
 
 def run_sweep(config, train, count=None, seed=0, sweep_id=None):

@@ -11,20 +11,23 @@ import math
 import os
 import traceback
 
+import matplotlib.pyplot as plt
+import numpy as np
 from tqdm.auto import tqdm
 
 import helpers as h
+import tracking
 
 
 def run(config, train, count, seed, sweep_id):
     """See helpers.run_sweep."""
     check_sweep(config, count)
-    mode, why = h.tracking_mode()
+    mode, why = tracking.tracking_mode()
     if mode == "online":
         try:
             import wandb
 
-            sweep_id = sweep_id or wandb.sweep(config, project=h.PROJECT)
+            sweep_id = sweep_id or wandb.sweep(config, project=tracking.PROJECT)
         except Exception as e:
             mode, why = "offline", f"the server refused the sweep ({type(e).__name__}: {e})"
     if mode != "online" and (sweep_id or why):
@@ -185,17 +188,17 @@ def _sweep_online(config, train, count, sweep_id):
     bar = tqdm(total=count, desc=group, unit="trial", disable=h.hidden())
 
     def one():
-        run, why = h._start_run("online", h.RUNS / group, None, {}, group, ["sweep"], init_timeout=30)
+        run, why = tracking.start_run("online", tracking.RUNS / group, None, {}, group, ["sweep"], init_timeout=30)
         if run is None:
             raise RuntimeError(f"the trial's run did not start: {why}")
         settings = {name: run.config[name] for name in config["parameters"]}
-        value, state, rows, error = _run_trial(h.Tracker(run, "online"), train, settings, metric)
+        value, state, rows, error = _run_trial(tracking.Tracker(run, "online"), train, settings, metric)
         run.finish(exit_code=int(state == "fail"))
         trials.append({"number": len(trials), "settings": settings, "value": value, "state": state,
                        "history": rows, "error": error})  # fmt: skip
         bar.update()
 
-    wandb.agent(sweep_id, function=one, count=count, project=h.PROJECT)
+    wandb.agent(sweep_id, function=one, count=count, project=tracking.PROJECT)
     bar.close()
     print(f"sweep {sweep_id}: {len(trials)} trials run here")
     return trials
@@ -229,7 +232,7 @@ def _sweep_offline(config, train, count, seed):
         os.environ.get("COURSEWORK_STATE"),
     ]
     mark = hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode()).hexdigest()[:12]
-    journal = h.RUNS / group / f"sweep-{mark}.journal"
+    journal = tracking.RUNS / group / f"sweep-{mark}.journal"
     journal.parent.mkdir(parents=True, exist_ok=True)
     storage = JournalStorage(JournalFileBackend(str(journal), lock_obj=JournalFileOpenLock(str(journal))))
     goal = config["metric"]["goal"]
@@ -281,3 +284,63 @@ def _sweep_offline(config, train, count, seed):
          "state": t.state.name.lower(), "history": t.user_attrs["history"], "error": t.user_attrs["error"]}
         for t in ended()
     ]  # fmt: skip
+
+
+def reached(trial, config):
+    """A trial's value or, if it was stopped early, the last one it logged."""
+    return trial["history"][-1][config["metric"]["name"]] if trial["value"] is None else trial["value"]
+
+
+def parallel_coordinates(ax, config, trials, unit=""):
+    """One line per trial of run_sweep, from its settings to its value: dark is good, grey stopped early, red the best.
+
+    The last axis leaves out the worst tenth of the values: lines of those trials end where it ends. For parameters of
+    one level.
+    """
+    space = {name: distribution(name, spec) for name, spec in config["parameters"].items()}
+    complete, metric = [t for t in trials if t["state"] == "complete"], config["metric"]
+    values, small = np.array([t["value"] for t in complete]), metric["goal"] == "minimize"
+    low, high = (values.min(), np.quantile(values, 0.9)) if small else (np.quantile(values, 0.1), values.max())
+
+    def height(name, value):
+        d = space[name]
+        if hasattr(d, "choices"):
+            return d.choices.index(value) / max(1, len(d.choices) - 1)
+        return math.log(value / d.low) / math.log(d.high / d.low) if d.log else (value - d.low) / (d.high - d.low)
+
+    for t in reversed([t for t in trials if t["value"] is not None or t["history"]]):
+        end = float(np.clip((reached(t, config) - low) / max(high - low, 1e-9), 0, 1))
+        line = [*(height(name, value) for name, value in t["settings"].items()), end]
+        style = {"c": plt.get_cmap("viridis")(end if small else 1 - end), "lw": 1.0, "zorder": 2}
+        if t["state"] != "complete":
+            style = {"c": "0.85", "lw": 0.6, "zorder": 1}
+        if t is complete[0]:
+            style = {"c": h.RED, "lw": 2.2, "zorder": 3, "label": "best trial"}
+        ax.plot(line, **style)
+    ax.plot([], [], c="0.8", label="stopped early")
+    for i, name in enumerate([*space, None]):
+        marks = (low, high) if name is None else getattr(space[name], "choices", None)
+        marks = marks or (space[name].low, space[name].high)
+        ax.axvline(i, c="k", lw=0.7, zorder=4)
+        for mark, y in zip(marks, np.linspace(0, 1, len(marks))):
+            box = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 0.8}
+            text = mark if isinstance(mark, str) else f"{mark:.3g}"
+            ax.text(i + 0.04, y, text, fontsize=7, va="center", zorder=5, bbox=box)
+    ax.set(xticks=range(len(space) + 1), xticklabels=[*space, metric["name"] + unit], yticks=[])
+    ax.set_xlim(-0.1, len(space) + 0.5)
+    ax.spines["left"].set_visible(False)
+    ax.legend(ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+
+
+def importances(config, trials):
+    """How much each setting matters for being among the best: {name: share}, largest first.
+
+    source  PED-ANOVA, Watanabe et al., IJCAI 2023, as Optuna has it
+    """
+    import optuna
+
+    study = optuna.create_study(direction=config["metric"]["goal"])
+    space = {name: distribution(name, spec) for name, spec in config["parameters"].items()}
+    for t in trials:
+        study.add_trial(optuna.trial.create_trial(params=t["settings"], distributions=space, value=reached(t, config)))
+    return optuna.importance.get_param_importances(study, evaluator=optuna.importance.PedAnovaImportanceEvaluator())

@@ -14,6 +14,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import helpers as h  # noqa: E402
+import tracking  # noqa: E402
 
 EPOCHS, ROUNDS = 250, 3
 
@@ -36,7 +37,7 @@ def training(mode):
 
 torch.set_num_threads(1)
 with tempfile.TemporaryDirectory() as folder:
-    h.RUNS = Path(folder)
+    tracking.RUNS = Path(folder)
     training("offline")  # warm up
     seconds, ratios = [], {"offline": [], "disabled": []}
     for _ in range(ROUNDS):

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torch.utils.data import TensorDataset
 
 import helpers as h
+import tracking
 
 matplotlib.use("agg")
 
@@ -19,7 +20,7 @@ matplotlib.use("agg")
 def own_report(monkeypatch, tmp_path):
     """Everything written goes to a folder of the test's own."""
     monkeypatch.setattr(h, "REPORT", tmp_path / "report")
-    monkeypatch.setattr(h, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(tracking, "RUNS", tmp_path / "runs")
     return tmp_path
 
 
@@ -222,7 +223,7 @@ def test_without_a_key_runs_are_kept_offline_and_training_rows_arrive(monkeypatc
     with h.track("a run", {"seed": 0}, "a-group") as run:
         run.log({"epoch": 1, "train/loss": 0.5, "val/loss": np.array([0.25, 0.75])})
     assert run.mode == "offline" and run.trouble is None
-    assert list((h.RUNS / "a-group/wandb").glob("offline-run-*"))
+    assert list((tracking.RUNS / "a-group/wandb").glob("offline-run-*"))
     assert "wandb sync" in capsys.readouterr().out
 
 
@@ -231,7 +232,7 @@ def test_tracking_trouble_never_reaches_the_training(capsys):
         def log(self, row):
             raise OSError("disk full")
 
-    tracker = h.Tracker(Broken(), "offline")
+    tracker = tracking.Tracker(Broken(), "offline")
     tracker.log({"epoch": 1})
     tracker.log({"epoch": 2})
     assert capsys.readouterr().out.count("disk full") == 1

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 
+import matplotlib.pyplot as plt
 import numpy as np
 import optuna
 import pytest
@@ -16,11 +17,12 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 import helpers as h
 import sweeps
+import tracking
 
 
 @pytest.fixture(autouse=True)
 def own_runs(monkeypatch, tmp_path):
-    monkeypatch.setattr(h, "RUNS", tmp_path)
+    monkeypatch.setattr(tracking, "RUNS", tmp_path)
     monkeypatch.setenv("WANDB_MODE", "disabled")
     return tmp_path
 
@@ -188,8 +190,8 @@ def test_ctrl_c_in_a_trial_keeps_the_others_and_the_next_call_makes_up_for_it(ca
 WORKER = """
 import os, pathlib, sys, time
 sys.path.insert(0, {root!r})
-import helpers as h
-h.RUNS = pathlib.Path({runs!r})
+import helpers as h, tracking
+tracking.RUNS = pathlib.Path({runs!r})
 
 def train(settings, log):
     time.sleep(0.2)
@@ -262,13 +264,13 @@ def test_online_the_agent_calls_and_the_server_chooses(monkeypatch):
         assert set(settings) == {"rate"}, "only the sweep's own parameters reach the training"
         return math.log(-1) if settings["rate"] > 1 else bowl(settings, log)
 
-    monkeypatch.setattr(h, "tracking_mode", lambda: ("online", None))
-    monkeypatch.setattr(h, "_start_run", lambda *a, **k: (Run(next(chosen)), None))
+    monkeypatch.setattr(tracking, "tracking_mode", lambda: ("online", None))
+    monkeypatch.setattr(tracking, "start_run", lambda *a, **k: (Run(next(chosen)), None))
     monkeypatch.setattr(wandb, "sweep", lambda config, project: seen.update(sweep=(config, project)) or "new-id")
     monkeypatch.setattr(wandb, "agent", agent)
 
     trials = h.run_sweep(sweep(), train, 3)
-    assert seen["sweep"] == (sweep(), h.PROJECT) and seen["agent"] == ("new-id", 3, h.PROJECT)
+    assert seen["sweep"] == (sweep(), tracking.PROJECT) and seen["agent"] == ("new-id", 3, tracking.PROJECT)
     assert [t["state"] for t in trials] == ["complete", "complete", "fail"] and trials[0]["settings"] == {"rate": 0.01}
     assert seen["finished"] == [0, 1, 0] and len(seen["rows"]) == 18
 
@@ -276,7 +278,7 @@ def test_online_the_agent_calls_and_the_server_chooses(monkeypatch):
 def test_online_an_existing_sweep_is_joined(monkeypatch):
     wandb = pytest.importorskip("wandb")
     asked = []
-    monkeypatch.setattr(h, "tracking_mode", lambda: ("online", None))
+    monkeypatch.setattr(tracking, "tracking_mode", lambda: ("online", None))
     monkeypatch.setattr(wandb, "sweep", lambda *a, **k: asked.append("a new sweep"))
     monkeypatch.setattr(wandb, "agent", lambda sweep_id, function, count, project: asked.append(sweep_id))
     assert h.run_sweep(sweep(), bowl, 2, sweep_id="team/project/abc") == [] and asked == ["team/project/abc"]
@@ -288,7 +290,7 @@ def test_online_a_refused_sweep_goes_on_offline(monkeypatch, capsys):
     def refuse(config, project):
         raise PermissionError("401")
 
-    monkeypatch.setattr(h, "tracking_mode", lambda: ("online", None))
+    monkeypatch.setattr(tracking, "tracking_mode", lambda: ("online", None))
     monkeypatch.setattr(wandb, "sweep", refuse)
     assert len(h.run_sweep(sweep(), bowl, 2)) == 2
     assert "refused" in capsys.readouterr().out
@@ -298,3 +300,50 @@ def test_the_journal_is_plain_json_lines(own_runs):
     h.run_sweep(sweep(), bowl, 2)
     (journal,) = (own_runs / "a-sweep").glob("*.journal")
     assert all(isinstance(json.loads(line), dict) for line in journal.read_text().splitlines())
+
+
+def finished(number, value, settings, state="complete"):
+    rows = [{"val/loss": 0.9}]
+    return {"number": number, "value": value, "settings": settings, "state": state, "history": rows}
+
+
+PICTURE = {
+    "method": "random",
+    "metric": {"name": "val/loss", "goal": "minimize"},
+    "parameters": {
+        "rate": {"distribution": "log_uniform_values", "min": 0.01, "max": 1.0},
+        "kind": {"values": ["a", "b"]},
+        "width": {"min": 2, "max": 6},
+    },
+}
+
+
+@pytest.mark.parametrize("goal", ["minimize", "maximize"])
+def test_parallel_coordinates_put_every_setting_at_its_height_and_the_best_in_red(goal):
+    config = PICTURE | {"metric": {"name": "val/loss", "goal": goal}}
+    trials = [
+        finished(0, 0.5, {"rate": 0.1, "kind": "b", "width": 3}),
+        finished(1, 0.7, {"rate": 1.0, "kind": "a", "width": 6}),
+        finished(2, None, {"rate": 0.01, "kind": "a", "width": 2}, "pruned"),
+    ]
+    if goal == "maximize":
+        trials[0]["value"], trials[1]["value"] = 0.7, 0.5
+    fig, ax = plt.subplots()
+    sweeps.parallel_coordinates(ax, config, trials)
+    lines = {line.get_color(): line.get_ydata() for line in ax.lines if len(line.get_ydata()) == 4}
+    best_end = 0 if goal == "minimize" else 1
+    assert lines[h.RED] == pytest.approx([0.5, 1, 0.25, best_end])
+    assert lines["0.85"][:3] == pytest.approx([0, 0, 0]) and len(lines) == 3
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["rate", "kind", "width", "val/loss"]
+    plt.close(fig)
+
+
+def test_the_setting_that_decides_is_the_important_one():
+    rng = np.random.default_rng(0)
+    draws = [
+        {"rate": float(10 ** rng.uniform(-2, 0)), "kind": "ab"[i % 2], "width": int(rng.integers(2, 7))}
+        for i in range(60)
+    ]
+    trials = [finished(i, abs(np.log10(s["rate"]) + 1) + 0.01 * rng.random(), s) for i, s in enumerate(draws)]
+    share = sweeps.importances(PICTURE, trials)
+    assert next(iter(share)) == "rate" and share["rate"] > 0.8

@@ -16,9 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = """
 import json, pathlib, sys, time
 sys.path.insert(0, {root!r})
-import helpers as h
+import helpers as h, tracking
 
-h.RUNS, h.FINISH_TIMEOUT = pathlib.Path({runs!r}), 3
+tracking.RUNS, tracking.FINISH_TIMEOUT = pathlib.Path({runs!r}), 3
 rng = h.seed_everything(0)
 data = h.batches(h.NoisyXor(60, 0.1, rng), 20, seed=0)
 net = h.Net()
