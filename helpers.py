@@ -492,25 +492,29 @@ def random_affine(x, chance, degrees=7, scale=0.07, shift=1, shear=0.05):
     def draw(limit):
         return limit * (2 * torch.rand(len(x), generator=chance) - 1)
 
+    rows, columns = x.shape[2:]
+    right, down = ((2 * torch.arange(n) + 1) / n - 1 for n in (columns, rows))  # places; images are 2 wide
+    places = torch.stack([right.repeat(rows), down.repeat_interleave(columns), torch.ones(rows * columns)])
     angle, size, slant = draw(math.radians(degrees)), 1 + draw(scale), draw(shear)
-    cos, sin, pixel = angle.cos() / size, angle.sin() / size, 2 / x.shape[-1]  # images are 2 wide for affine_grid
-    rows = [torch.stack([cos, slant - sin, draw(shift * pixel)], 1), torch.stack([sin, cos, draw(shift * pixel)], 1)]
-    grid = F.affine_grid(torch.stack(rows, 1).to(x.device), x.shape, align_corners=False)
+    cos, sin = angle.cos() / size, angle.sin() / size
+    moves = torch.stack([cos, slant - sin, draw(2 * shift / columns), sin, cos, draw(2 * shift / rows)], 1)
+    grid = moves.view(-1, 3).to(x.device) @ places.to(x.device)  # one product for all images
     low = x.amin()  # grid_sample fills in with 0
-    return F.grid_sample(x - low, grid, align_corners=False) + low
+    return F.grid_sample(x - low, grid.view(-1, 2, rows, columns).permute(0, 2, 3, 1), align_corners=False) + low
 
 
-def fit_digits(net, data, epochs, rate, batch=64, seed=0, adam=False, schedule=True, augment=True, **more):
+def fit_digits(net, data, epochs, rate, batch=64, seed=0, decay=None, schedule=True, augment=True, **more):
     """Train a digit network on the device it is on; gives the rows of `fit`, which takes what else is given.
 
-    adam      False: SGD with momentum 0.9; True: AdamW
+    decay     None: SGD with momentum 0.9; a number: AdamW with this weight decay
     schedule  True: the rate rises to `rate` and falls to 0 in one cycle (Smith and Topin 2019); False: constant
     augment   True: random_affine on every batch
     """
     train = batches(data.train, batch, seed)
-    optimizer = torch.optim.SGD(net.parameters(), rate, momentum=0.9, nesterov=schedule, fused=True)
-    if adam:
-        optimizer = torch.optim.AdamW(net.parameters(), rate, fused=True)  # all parameters in one call
+    if decay is None:
+        optimizer = torch.optim.SGD(net.parameters(), rate, momentum=0.9, nesterov=schedule, fused=True)
+    else:
+        optimizer = torch.optim.AdamW(net.parameters(), rate, weight_decay=decay, fused=True)
     cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * len(train)) if schedule else None
     moved = (lambda x, y, chance: (random_affine(x, chance), y)) if augment else None
     return fit(

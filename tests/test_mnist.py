@@ -345,5 +345,5 @@ def test_the_digit_recipe_learns_and_follows_its_schedule(small, monkeypatch):
     monkeypatch.setattr(imagedata, "MIRRORS", ())
     data = h.load_mnist().first(600)
     torch.manual_seed(0)
-    rows = h.fit_digits(h.digit_cnn(), data, 3, 0.01, adam=True)
+    rows = h.fit_digits(h.digit_cnn(), data, 3, 0.01, decay=0.05)
     assert rows[-1]["val/accuracy"] > 0.8 and rows[-1]["learning_rate"] < 1e-3 * 0.01 < rows[0]["learning_rate"]
