@@ -113,7 +113,14 @@ def batches(data, size, seed=None):
         raise ValueError(f"batch size must be 1 or more, not {size}")
     check_finite(*data.tensors)
     chance = None if seed is None else torch.Generator().manual_seed(seed)
-    return DataLoader(data, batch_size=None, sampler=BatchOrder(len(data), size, chance))
+    return DataLoader(Rows(*data.tensors), batch_size=None, sampler=BatchOrder(len(data), size, chance))
+
+
+class Rows(TensorDataset):
+    """Tensors that give whole batches: rows (b,) -> (x (b, ...), y (b, ...))."""
+
+    def __getitem__(self, rows):
+        return tuple(t.index_select(0, rows) for t in self.tensors)
 
 
 class BatchOrder(Sampler):

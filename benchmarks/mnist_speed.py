@@ -1,8 +1,10 @@
 """What an epoch of MNIST costs: one image at a time, as torchvision's data set hands them out, against whole batches.
 
 torchvision keeps the images as bytes and makes, for every single one, a PIL image, a tensor, and a normalised
-tensor, which DataLoader then stacks; that is emulated here line by line. `helpers.batches` cuts whole batches out
-of a tensor in memory, and `helpers.digit_cnn` pools before the ReLU, with the channels side by side in memory.
+tensor, which DataLoader then stacks; that is emulated here line by line. (Beside torchvision 0.24's own code the
+emulation took 91.4 microseconds an image instead of 91.3.) `helpers.batches` cuts whole batches out of a tensor in
+memory; `helpers.digit_cnn` pools before the ReLU, leaves out the rows and columns that never reach the output, and
+keeps channels side by side in memory; the optimiser is fused.
 Both train the same networks with the handed-out settings (SGD 0.002, momentum 0.9, batch 64) in turns, on one
 thread, and must end with the same parameters.
 Writes benchmarks/mnist_speed.txt, and the medians for the report.
@@ -23,7 +25,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import helpers as h  # noqa: E402
 
-STEPS, BATCH, ROUNDS = 200, 64, 5
+STEPS, BATCH, ROUNDS = 100, 64, 15
 data = h.load_mnist()
 x, y = (t[: STEPS * BATCH] for t in data.train.tensors)
 raw = ((x[:, 0] * data.deviation + data.mean) * 255).round().byte()
@@ -64,7 +66,7 @@ def network(make, plain):
         layers = PRINTED[make]()
         layers.load_state_dict(net.main.state_dict())
         net = nn.Sequential(nn.Flatten(), layers) if make is h.digit_mlp else layers
-    return net, torch.optim.SGD(net.parameters(), lr=0.002, momentum=0.9)
+    return net, torch.optim.SGD(net.parameters(), lr=0.002, momentum=0.9, fused=not plain)
 
 
 def train(net, optimizer, loader, steps):

@@ -25,8 +25,8 @@ BUILD = ROOT / "build/notebooks"
 ADDRESS = r"(?<=github\.com/)[\w.-]+/[\w.-]+|(?<=colab\.research\.google\.com/github/)[\w.-]+/[\w.-]+"
 # One thread each: two would wait for one another on small matrices. No progress bars in stored outputs.
 QUIET = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TQDM_DISABLE": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-
-
+# Memory that a training step frees stays with the process for the next step (glibc): a tenth faster.
+QUIET |= {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(4 << 30)}
 LONG = ("x_ray_segmentation", "elec576", "CNNMNIST", "cs7643")
 
 
