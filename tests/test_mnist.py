@@ -347,3 +347,14 @@ def test_the_digit_recipe_learns_and_follows_its_schedule(small, monkeypatch):
     torch.manual_seed(0)
     rows = h.fit_digits(h.digit_cnn(), data, 3, 0.01, decay=0.05)
     assert rows[-1]["val/accuracy"] > 0.8 and rows[-1]["learning_rate"] < 1e-3 * 0.01 < rows[0]["learning_rate"]
+
+
+def test_weight_decay_of_the_digit_recipe_shrinks_weights(small, monkeypatch):
+    monkeypatch.setattr(imagedata, "MIRRORS", ())
+    data, size = h.load_mnist().first(600), []
+    for decay in (0.0, 20.0):
+        torch.manual_seed(0)
+        net = h.digit_cnn()
+        h.fit_digits(net, data, 3, 0.01, decay=decay)
+        size.append(net.main[3].weight.norm().item())
+    assert size[1] < 0.9 * size[0]

@@ -334,6 +334,7 @@ def test_parallel_coordinates_put_every_setting_at_its_height_and_the_best_in_re
     best_end = 0 if goal == "minimize" else 1
     assert lines[h.RED] == pytest.approx([0.5, 1, 0.25, best_end])
     assert lines["0.85"][:3] == pytest.approx([0, 0, 0]) and len(lines) == 3
+    assert plt.get_cmap("viridis")(1.0) in lines, "the worse trial should be light"
     assert [t.get_text() for t in ax.get_xticklabels()] == ["rate", "kind", "width", "val/loss"]
     plt.close(fig)
 
