@@ -4,7 +4,7 @@ torchvision keeps the images as bytes and makes, for every single one, a PIL ima
 tensor, which DataLoader then stacks; that is emulated here line by line. (Beside torchvision 0.24's own code the
 emulation took 91.4 microseconds an image instead of 91.3.) `helpers.batches` cuts whole batches out of a tensor in
 memory; `helpers.digit_cnn` pools before the ReLU, leaves out the rows and columns that never reach the output, and
-keeps channels side by side in memory; the optimiser is fused.
+keeps its maps in oneDNN's memory layout; the optimiser is fused.
 Both train the same networks with the handed-out settings (SGD 0.002, momentum 0.9, batch 64) in turns, on one
 thread, and must end with the same parameters.
 Writes benchmarks/mnist_speed.txt, and the medians for the report.
