@@ -909,8 +909,8 @@ def say(text):
 
 def show_source(*things):
     """Show the source of functions or classes in a notebook, with colours."""
-    for thing in things:
-        say(f"```python\n{inspect.getsource(thing).rstrip()}\n```")
+    for thing in things:  # without the div, nbconvert would not export it in a fixed width
+        say(f'<div style="font-family: monospace">\n\n```python\n{inspect.getsource(thing).rstrip()}\n```\n\n</div>')
 
 
 def reliability(log_p, y, edges):
