@@ -11,24 +11,31 @@ Nothing happens on import. Losses are in nats, noise is a standard deviation in 
 square's side, and arrays are described by their shapes in the comments beside them.
 """
 
+import contextlib
 import hashlib
 import inspect
 import io
 import logging
 import math
+import multiprocessing
 import os
+import pickle
 import re
+import signal
 import textwrap
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import cloudpickle
 import contourpy
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from filelock import FileLock
+from joblib import cpu_count
 from matplotlib.colors import LinearSegmentedColormap
 from torch import nn
 from torch.nn import functional as F
@@ -536,6 +543,52 @@ def fit_digits(net, data, epochs, rate, batch=64, seed=0, decay=None, schedule=T
     return fit(
         net, train, batches(data.val, 1000), optimizer, epochs, task=CLASSES, scheduler=cycle, augment=moved, **more
     )
+
+
+def in_parallel(function, jobs, what):
+    """[function(**job) for job in jobs], for trainings that do not need each other.
+
+    On a CPU as many at once as it has cores (LOKY_MAX_CPU_COUNT if set), 4 at most, each in a process of its own that
+    computes on one thread, so that results do not depend on the number of cores. On a GPU one after the other. What a
+    job prints is shown when it is done. A script must call this below `if __name__ == "__main__":`.
+
+    what    the jobs' name beside the progress bar
+    raises  what the first job that fails raises; that, and Ctrl-C, stops the others at once
+    """
+    workers = min(4, len(jobs), cpu_count()) if pick_device().type == "cpu" else 1
+    if workers < 2:
+        return [function(**job) for job in jobs]
+    fresh = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
+    if os.name != "nt":
+        fresh.set_forkserver_preload(["helpers", "torch._dynamo", "wandb"])  # what each would else import by itself
+    packed = cloudpickle.dumps(function)  # takes functions of notebooks too, and the data they use
+    results = []
+    with ProcessPoolExecutor(workers, fresh, start_worker, (packed,)) as pool:
+        try:
+            for done in tqdm(pool.map(work, jobs), what, len(jobs), leave=False, disable=hidden()):
+                printed, result = pickle.loads(done)
+                print(printed, end="")
+                results.append(result)
+        except BaseException:  # Ctrl-C too stops them all at once
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+    return results
+
+
+def start_worker(packed):
+    """Prepare another process for the jobs of in_parallel: one thread, no progress bars, and their function."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    os.environ["TQDM_DISABLE"] = "1"
+    work.function = pickle.loads(packed)
+
+
+def work(job):
+    """What that function prints for a job, and what it gives, as bytes: networks then travel whole."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        result = work.function(**job)
+    return pickle.dumps((printed.getvalue(), result))
 
 
 def settings_of(optimizer, epochs):

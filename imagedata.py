@@ -46,7 +46,10 @@ class ImageData:
     def first(self, train, val=None, test=None):
         """The same with only so many examples of each part (None: all)."""
         counts = {"train": train, "val": val, "test": test}
-        parts = {k: TensorDataset(*(t[:n] for t in getattr(self, k).tensors)) for k, n in counts.items()}
+        parts = {
+            k: getattr(self, k) if n is None else TensorDataset(*(t[:n].clone() for t in getattr(self, k).tensors))
+            for k, n in counts.items()  # copies, so that a few images are not sent around with all the others
+        }
         return replace(self, **parts)
 
 

@@ -3,11 +3,14 @@
 import gzip
 import hashlib
 import math
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import time
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -280,6 +283,81 @@ def test_a_killed_process_resumes_with_the_same_curve(tmp_path, capsys):
     long_training(path, resumed.append)
     assert int(capsys.readouterr().out.split()[3]) >= 20
     assert resumed == whole and len(whole) == 60
+
+
+# ---- several trainings side by side ----
+
+
+@pytest.fixture
+def two_cores(monkeypatch):
+    monkeypatch.setattr(h, "cpu_count", lambda: 2)
+    monkeypatch.setattr(h, "pick_device", lambda: torch.device("cpu"))
+
+
+def test_jobs_side_by_side_give_what_they_give_one_after_the_other(two_cores, monkeypatch, capsys, tmp_path):
+    def job(seed, epochs):
+        (tmp_path / str(os.getpid())).touch()
+        net, *loaders, optimizer, schedule = parts(seed)
+        rows = h.fit(net, *loaders, optimizer, epochs, task=h.CLASSES, scheduler=schedule, augment=noisy)
+        print("seed", seed, torch.get_num_threads())
+        return net, rows
+
+    torch.set_num_threads(1)
+    jobs = [{"seed": seed, "epochs": 3} for seed in range(5)]
+    side_by_side = h.in_parallel(job, jobs, "networks")
+    assert capsys.readouterr().out == "".join(f"seed {seed} 1\n" for seed in range(5))
+    elsewhere = {path.name for path in tmp_path.iterdir()}
+    assert elsewhere and str(os.getpid()) not in elsewhere
+    monkeypatch.setattr(h, "cpu_count", lambda: 1)
+    for (net, rows), (same, same_rows) in zip(side_by_side, h.in_parallel(job, jobs, "networks")):
+        assert rows == same_rows
+        assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), same.state_dict().values()))
+    assert str(os.getpid()) in {path.name for path in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize("how", ["raises", "dies"])
+def test_a_job_that_fails_is_heard_of_and_stops_the_others(two_cores, how):
+    def job(i):
+        if i == 0 and how == "raises":
+            raise ValueError("no such rate")
+        if i == 0:
+            os._exit(9)  # as when memory runs out
+        time.sleep(60)
+
+    start = time.monotonic()
+    expected = pytest.raises(ValueError, match="no such rate") if how == "raises" else pytest.raises(BrokenProcessPool)
+    with expected:
+        h.in_parallel(job, [{"i": 0}, {"i": 1}, {"i": 2}], "networks")
+    assert time.monotonic() - start < 50 and not multiprocessing.active_children()
+
+
+STOPPED = """
+import os, sys, time
+sys.path.insert(0, {root!r})
+import helpers as h
+h.cpu_count = lambda: 2
+def job(i):
+    open({folder!r} + f"/{{os.getpid()}}", "w").close()
+    time.sleep(60)
+try:
+    h.in_parallel(job, [{{"i": i}} for i in range(4)], "networks")
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+def test_ctrl_c_stops_all_jobs_at_once(tmp_path):
+    env = {**os.environ, "TQDM_DISABLE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    code = STOPPED.format(root=str(h.ROOT), folder=str(tmp_path))
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=env) as child:
+        while len(pids := [int(p.name) for p in tmp_path.iterdir()]) < 2 and child.poll() is None:
+            time.sleep(0.1)
+        child.send_signal(signal.SIGINT)
+        assert child.communicate(timeout=30)[0] == "stopped\n"
+    assert len(pids) == 2 and len(list(tmp_path.iterdir())) == 2
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
 
 
 def test_the_score_of_a_task_is_per_example_and_uneven_batches_weigh_by_size():

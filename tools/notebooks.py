@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
+from joblib import cpu_count
 from nbclient import NotebookClient
 from nbstripout import strip_output
 from tqdm import tqdm
@@ -27,6 +28,8 @@ ADDRESS = r"(?<=github\.com/)[\w.-]+/[\w.-]+|(?<=colab\.research\.google\.com/gi
 QUIET = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TQDM_DISABLE": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 # Memory that a training step frees stays with the process for the next step (glibc): a tenth faster.
 QUIET |= {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(4 << 30)}
+# Two notebooks at a time: each gets half of the cores for what it trains side by side.
+QUIET["LOKY_MAX_CPU_COUNT"] = str(max(1, cpu_count() // 2))
 LONG = ("x_ray_segmentation", "elec576", "CNNMNIST", "cs7643")
 
 
