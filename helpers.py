@@ -561,11 +561,12 @@ def in_parallel(function, jobs, what):
     fresh = multiprocessing.get_context("spawn" if os.name == "nt" else "forkserver")
     if os.name != "nt":
         fresh.set_forkserver_preload(["helpers", "torch._dynamo", "wandb"])  # what each would else import by itself
-    packed = cloudpickle.dumps(function)  # takes functions of notebooks too, and the data they use
+    packed = cloudpickle.dumps(function)  # takes functions and classes of notebooks too, and the data they use
     results = []
     with ProcessPoolExecutor(workers, fresh, start_worker, (packed,)) as pool:
         try:
-            for done in tqdm(pool.map(work, jobs), what, len(jobs), leave=False, disable=hidden()):
+            waiting = pool.map(work, map(cloudpickle.dumps, jobs))
+            for done in tqdm(waiting, what, len(jobs), leave=False, disable=hidden()):
                 printed, result = pickle.loads(done)
                 print(printed, end="")
                 results.append(result)
@@ -584,11 +585,11 @@ def start_worker(packed):
     work.function = pickle.loads(packed)
 
 
-def work(job):
-    """What that function prints for a job, and what it gives, as bytes: networks then travel whole."""
+def work(packed):
+    """What that function prints for a job, and what it gives, packed like the job: networks then travel whole."""
     with contextlib.redirect_stdout(io.StringIO()) as printed:
-        result = work.function(**job)
-    return pickle.dumps((printed.getvalue(), result))
+        result = work.function(**pickle.loads(packed))
+    return cloudpickle.dumps((printed.getvalue(), result))
 
 
 def settings_of(optimizer, epochs):

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import time
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -295,22 +296,26 @@ def two_cores(monkeypatch):
 
 
 def test_jobs_side_by_side_give_what_they_give_one_after_the_other(two_cores, monkeypatch, capsys, tmp_path):
-    def job(seed, epochs):
+    @dataclass
+    class Settings:  # one that no other process can import, as in a notebook
+        epochs: int = 3
+
+    def job(seed, s):
         (tmp_path / str(os.getpid())).touch()
         net, *loaders, optimizer, schedule = parts(seed)
-        rows = h.fit(net, *loaders, optimizer, epochs, task=h.CLASSES, scheduler=schedule, augment=noisy)
+        rows = h.fit(net, *loaders, optimizer, s.epochs, task=h.CLASSES, scheduler=schedule, augment=noisy)
         print("seed", seed, torch.get_num_threads())
-        return net, rows
+        return net, rows, s
 
     torch.set_num_threads(1)
-    jobs = [{"seed": seed, "epochs": 3} for seed in range(5)]
+    jobs = [{"seed": seed, "s": Settings()} for seed in range(5)]
     side_by_side = h.in_parallel(job, jobs, "networks")
     assert capsys.readouterr().out == "".join(f"seed {seed} 1\n" for seed in range(5))
     elsewhere = {path.name for path in tmp_path.iterdir()}
     assert elsewhere and str(os.getpid()) not in elsewhere
     monkeypatch.setattr(h, "cpu_count", lambda: 1)
-    for (net, rows), (same, same_rows) in zip(side_by_side, h.in_parallel(job, jobs, "networks")):
-        assert rows == same_rows
+    for (net, rows, s), (same, same_rows, _) in zip(side_by_side, h.in_parallel(job, jobs, "networks")):
+        assert rows == same_rows and s == Settings()
         assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), same.state_dict().values()))
     assert str(os.getpid()) in {path.name for path in tmp_path.iterdir()}
 
