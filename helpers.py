@@ -23,6 +23,7 @@ import pickle
 import re
 import signal
 import textwrap
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -580,9 +581,16 @@ def in_parallel(function, jobs, what):
 def start_worker(packed):
     """Prepare another process for the jobs of in_parallel: one thread, no progress bars, and their function."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=follow_parent, daemon=True).start()
     torch.set_num_threads(1)
     os.environ["TQDM_DISABLE"] = "1"
     work.function = pickle.loads(packed)
+
+
+def follow_parent():
+    """End this process when the one that started it has ended, however that came about."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def work(packed):

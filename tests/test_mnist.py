@@ -351,18 +351,28 @@ except KeyboardInterrupt:
 """
 
 
-def test_ctrl_c_stops_all_jobs_at_once(tmp_path):
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("how, said", [(signal.SIGINT, "stopped\n"), (signal.SIGKILL, "")])
+def test_jobs_end_with_the_program_that_started_them(tmp_path, how, said):
     env = {**os.environ, "TQDM_DISABLE": "1", "CUDA_VISIBLE_DEVICES": ""}
     code = STOPPED.format(root=str(h.ROOT), folder=str(tmp_path))
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=env) as child:
         while len(pids := [int(p.name) for p in tmp_path.iterdir()]) < 2 and child.poll() is None:
             time.sleep(0.1)
-        child.send_signal(signal.SIGINT)
-        assert child.communicate(timeout=30)[0] == "stopped\n"
+        child.send_signal(how)
+        assert child.communicate(timeout=30)[0] == said
     assert len(pids) == 2 and len(list(tmp_path.iterdir())) == 2
-    for pid in pids:
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
+    deadline = time.monotonic() + 20
+    while any(alive(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(alive(pid) for pid in pids)
 
 
 def test_the_score_of_a_task_is_per_example_and_uneven_batches_weigh_by_size():
