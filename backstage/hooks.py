@@ -1,0 +1,194 @@
+"""What can be hung into `helpers.fit`, so that the loop itself stays the textbook's.
+
+A hook overrides the moments at which it has something to do. Hooks are called in the order of their
+list: what evaluates the network comes before what reads the evaluation, and a checkpoint comes
+last.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from backstage.settings import progress
+
+
+class Hook:
+    """The moments of a training; each does nothing here."""
+
+    def before_training(self, training: "Training") -> None:
+        """Called once, before the first epoch."""
+
+    def change_batch(
+        self, training: "Training", x: torch.Tensor, y: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Called with every batch, on the network's device; gives the batch to train on."""
+        return x, y
+
+    def after_step(self, training: "Training") -> None:
+        """Called after every step of the optimiser."""
+
+    def after_epoch(self, training: "Training") -> None:
+        """Called after every epoch; `training.history[-1]` is its row, to which a hook may add."""
+
+    def after_training(self, training: "Training") -> None:
+        """Called once, at the end, also after Ctrl-C."""
+
+    def state(self) -> object:
+        """What a checkpoint has to keep of this hook."""
+
+    def restore(self, state: object) -> None:
+        """Take up what `state` gave."""
+
+
+@dataclass
+class Training:
+    """What `fit` works on and hooks see; as a context, it runs them and survives Ctrl-C."""
+
+    net: nn.Module
+    loader: DataLoader
+    optimizer: torch.optim.Optimizer
+    epochs: int
+    hooks: Sequence[Hook] = ()
+    history: list[dict] = field(default_factory=list)  # one row per epoch
+    finished: bool = False  # all epochs were trained
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network computes."""
+        return next(self.net.parameters()).device
+
+    @property
+    def generator(self) -> torch.Generator | None:
+        """The generator that shuffles, None if nothing is shuffled; hooks draw from it too."""
+        return getattr(self.loader.sampler, "generator", None)
+
+    def __enter__(self) -> "Training":
+        self.tell("before_training")
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> bool:
+        if kind is KeyboardInterrupt:
+            done = f"{len(self.history)} of {self.epochs} epochs"
+            print(f"stopped by hand after {done}; what was learnt is kept")
+        elif kind is not None:
+            return False
+        self.finished = kind is None
+        self.tell("after_training")
+        return True
+
+    def tell(self, moment: str) -> None:
+        """Call one moment of every hook."""
+        for hook in self.hooks:
+            getattr(hook, moment)(self)
+
+    def remaining_epochs(self) -> Iterable[int]:
+        """The numbers of the epochs that are left, behind a progress bar."""
+        return progress(range(len(self.history) + 1, self.epochs + 1), "training")
+
+    def batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """The loader's batches on the network's device, as the hooks change them."""
+        for x, y in self.loader:
+            x = x.to(self.device)
+            y = y.to(self.device)
+            for hook in self.hooks:
+                x, y = hook.change_batch(self, x, y)
+            yield x, y
+
+    def end_epoch(self, row: dict) -> None:
+        """Add an epoch's row to the history and tell the hooks."""
+        self.history.append(row)
+        self.tell("after_epoch")
+
+
+class Log(Hook):
+    """Hand every epoch's row to a function, such as the `log` of a tracked run."""
+
+    def __init__(self, write: Callable[[dict], None]) -> None:
+        self.write = write
+        self.written = 0
+
+    def after_epoch(self, training: Training) -> None:
+        for row in training.history[self.written :]:  # after a resume, the earlier rows too
+            self.write(row)
+        self.written = len(training.history)
+
+    after_training = after_epoch
+
+
+class Schedule(Hook):
+    """Step a scheduler after every batch, and add the epoch's last rate to its row."""
+
+    def __init__(self, scheduler: torch.optim.lr_scheduler.LRScheduler) -> None:
+        self.scheduler = scheduler
+        self.rate = 0.0
+
+    def after_step(self, training: Training) -> None:
+        self.rate = training.optimizer.param_groups[0]["lr"]
+        self.scheduler.step()
+
+    def after_epoch(self, training: Training) -> None:
+        training.history[-1]["learning_rate"] = self.rate
+
+    def state(self) -> dict:
+        return self.scheduler.state_dict()
+
+    def restore(self, state: dict) -> None:
+        self.scheduler.load_state_dict(state)
+
+
+class Augment(Hook):
+    """Change every batch at random: change(x, y, generator) -> (x, y), on the network's device."""
+
+    def __init__(self, change: Callable) -> None:
+        self.change = change
+
+    def change_batch(
+        self, training: Training, x: torch.Tensor, y: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.change(x, y, training.generator)
+
+
+class KeepBest(Hook):
+    """End with the weights of the epoch whose score was highest, such as "val/accuracy"."""
+
+    def __init__(self, score: str) -> None:
+        self.score = score
+        self.weights = None
+
+    def after_epoch(self, training: Training) -> None:
+        scores = [row[self.score] for row in training.history]
+        if scores[-1] == max(scores):
+            self.weights = {k: v.clone() for k, v in training.net.state_dict().items()}
+
+    def after_training(self, training: Training) -> None:
+        if self.weights:
+            training.net.load_state_dict(self.weights)
+
+    def state(self) -> dict | None:
+        return self.weights
+
+    def restore(self, state: dict | None) -> None:
+        self.weights = state
+
+
+class MixedPrecision(Hook):
+    """Compute the forward pass of training in bfloat16 where a CUDA device has it."""
+
+    def before_training(self, training: Training) -> None:
+        net = training.net
+        device = training.device
+        if device.type != "cuda" or torch.cuda.get_device_capability(device)[0] < 8:
+            return
+        full = net.forward
+
+        def mixed(x: torch.Tensor) -> torch.Tensor:
+            with torch.autocast("cuda", torch.bfloat16, enabled=net.training):
+                return full(x).float()
+
+        net.forward = mixed
+
+    def after_training(self, training: Training) -> None:
+        training.net.__dict__.pop("forward", None)

@@ -1,0 +1,177 @@
+"""The report's files: figures, numbers, tables and listings, each written by the cell that found
+it.
+
+A quick run writes below build/quick, so that it never replaces a real result.
+"""
+
+import base64
+import inspect
+import io
+import json
+import math
+import os
+import re
+import textwrap
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from filelock import FileLock
+from IPython import get_ipython
+from IPython.display import HTML, Image, Markdown, display
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from PIL import Image as Pillow
+
+from backstage.settings import QUICK, ROOT
+from backstage.style import RED
+
+BASE = ROOT / "build/quick" if QUICK else ROOT
+_folder = BASE / "report"
+
+
+def report_folder() -> Path:
+    """The folder that everything is saved to: the report's, or a companion's after `report_to`."""
+    return _folder
+
+
+def report_to(folder: str | Path) -> None:
+    """Save what follows to another folder, named from the project's root."""
+    global _folder
+    _folder = BASE / folder
+
+
+def write_whole(path: str | Path, content: str | bytes) -> Path:
+    """Write a file so that a reader finds the old one or the new one, never half of one."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_bytes(content.encode() if isinstance(content, str) else content)
+    os.replace(part, path)
+    return path
+
+
+def save_figure(fig: Figure, name: str, data: object = None, *, alt: str) -> None:
+    """Write a figure as vector PDF, the same bytes each time, and show it in the notebook.
+
+    Args:
+        fig: the figure; closed afterwards.
+        name: of the file, figures/name.pdf in the report's folder.
+        data: what the figure shows; if it has a `label` (a stand-in), that is written above.
+        alt: one sentence that says what there is to see, for readers who cannot see it.
+    """
+    _label(fig, data)
+    page = io.BytesIO()
+    fig.savefig(page, format="pdf", metadata={"CreationDate": None})
+    write_whole(report_folder() / "figures" / f"{name}.pdf", page.getvalue())
+    show_figure(fig, alt=alt)
+
+
+def show_figure(fig: Figure, data: object = None, *, alt: str) -> None:
+    """Show a figure in the notebook and close it. Arguments as in save_figure."""
+    _label(fig, data)
+    if get_ipython() is not None:
+        raw = io.BytesIO()
+        fig.savefig(raw, format="png", dpi=150, bbox_inches="tight")
+        small = io.BytesIO()  # 256 colours are enough for the screen, at a third of the size
+        Pillow.open(raw).convert("RGB").quantize(256, dither=Pillow.Dither.NONE).save(
+            small, "png", optimize=True
+        )
+        display(Image(small.getvalue(), alt=alt))
+    plt.close(fig)
+
+
+def show_movie(gif: bytes, *, alt: str) -> None:
+    """Show an animated GIF in the notebook, also in what is exported from it."""
+    code = base64.b64encode(gif).decode()
+    display(HTML(f'<img alt="{alt}" src="data:image/gif;base64,{code}">'))
+
+
+def _label(fig: Figure, data: object) -> None:
+    label = getattr(data, "label", "")
+    if label:
+        fig.suptitle(label, color=RED)
+
+
+def save_numbers(prefix: str, **numbers: object) -> None:
+    r"""Record numbers for the report and for the notebooks' prose; several notebooks may do so at
+    once.
+
+    `save_numbers("lungs", Dice=(0.9561, ".3f", 0.004), Seeds=3)` defines the LaTeX macros
+    \lungsDice, which prints 0.956, and \lungsSeeds. Markdown cells quote them as
+    <!--lungsSeeds-->3<!--/-->.
+
+    Args:
+        prefix: small letters, the same for all numbers of a part of the report.
+        numbers: by name (letters only) a value, or (value, format), or (value, format, spread),
+        where the
+            spread is how far the value of another run may lie away, in its own units.
+
+    Raises:
+        ValueError: a name with anything but letters, or a value that is not finite.
+    """
+    entries = {prefix + name: _entry(prefix + name, number) for name, number in numbers.items()}
+    path = report_folder() / "numbers.json"
+    lock = ROOT / "build/numbers.lock"
+    lock.parent.mkdir(exist_ok=True)
+    with FileLock(lock):
+        record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        record = dict(sorted((record | entries).items()))
+        lines = [f"\\newcommand{{\\{name}}}{{{entry['text']}}}" for name, entry in record.items()]
+        write_whole(path, json.dumps(record, indent=0, ensure_ascii=False) + "\n")
+        write_whole(path.with_suffix(".tex"), "\n".join(lines) + "\n")
+
+
+def _entry(name: str, number: object) -> dict:
+    """One number of the record: how it is printed, its value and its spread."""
+    if not re.fullmatch("[A-Za-z]+", name):
+        raise ValueError(f"a number's name is all letters, not {name!r}")
+    value, spec, spread = (*number, None)[:3] if isinstance(number, tuple) else (number, "", None)
+    if isinstance(value, str):
+        return {"text": format(value, spec)}
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is {value}: nothing to report")
+    entry = {"text": format(value, spec), "value": float(f"{value:.6g}")}
+    if spread is not None:
+        entry["spread"] = float(f"{spread:.3g}")
+    return entry
+
+
+def save_table(name: str, rows: Sequence[Sequence[str] | None]) -> None:
+    """Write rows of cells (None: a rule) as a LaTeX table's body, tables/name.tex."""
+    lines = [r"\midrule" if row is None else " & ".join(map(str, row)) + r" \\" for row in rows]
+    write_whole(report_folder() / "tables" / f"{name}.tex", "\n".join(lines) + "\n")
+
+
+def save_listing(name: str, thing: Callable | str, first: str = "", last: str = "") -> None:
+    """Write source code for the report to show, listings/name.py.
+
+    Args:
+        name: of the file.
+        thing: a function or class, or a text.
+        first: words in the first line to keep; empty: from the beginning.
+        last: words in the last line to keep; empty: to the end.
+
+    Raises:
+        ValueError: no line holds these words.
+    """
+    source = thing if isinstance(thing, str) else inspect.getsource(thing)
+    lines = source.rstrip().splitlines()
+    starts = [i for i, line in enumerate(lines) if first in line]
+    stops = [i for i, line in enumerate(lines) if starts and i >= starts[0] and last in line]
+    if not stops:
+        raise ValueError(f"no lines from {first!r} to {last!r} in the source for listing {name}")
+    stop = stops[0] if last else len(lines) - 1
+    text = textwrap.dedent("\n".join(lines[starts[0] : stop + 1]))
+    write_whole(report_folder() / "listings" / f"{name}.py", text + "\n")
+
+
+def say(text: str) -> None:
+    """Show a one-line finding in the notebook as Markdown."""
+    display(Markdown(text))
+
+
+def show_source(*things: Callable) -> None:
+    """Show the source of functions or classes in the notebook, with colours."""
+    for thing in things:  # without the div, nbconvert would not export it in a fixed width
+        code = inspect.getsource(thing).rstrip()
+        say(f'<div style="font-family: monospace">\n\n```python\n{code}\n```\n\n</div>')

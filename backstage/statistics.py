@@ -1,0 +1,86 @@
+"""Intervals for shares and means, and whether a probability can be taken at its word."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
+
+
+class Interval(NamedTuple):
+    """A 95 % interval; both ends may be arrays."""
+
+    low: float | np.ndarray
+    high: float | np.ndarray
+
+
+def share_interval(hits: np.ndarray, n: np.ndarray) -> Interval:
+    """Find Wilson's 95 % interval for a share of hits in n independent trials; both may be arrays.
+
+    Source: E. B. Wilson, J. Amer. Statist. Assoc. 22, 1927, as statsmodels has it.
+    """
+    return Interval(*proportion_confint(np.asarray(hits), np.asarray(n), method="wilson"))
+
+
+def mean_interval(values: np.ndarray, groups: np.ndarray | None = None, seed: int = 0) -> Interval:
+    """Find a 95 % bootstrap interval for a mean.
+
+    Args:
+        values: (n,) one value per independent case.
+        groups: (n,) cases of the same group (a patient's X-rays) are drawn together; None: each by
+        itself. seed: of the draws.
+    """
+    rng = np.random.default_rng(seed)
+    values = np.asarray(values, dtype=float)
+    if groups is None:
+        found = stats.bootstrap((values,), np.mean, n_resamples=4000, method="percentile", rng=rng)
+        return Interval(*map(float, found.confidence_interval))
+    names, place = np.unique(groups, return_inverse=True)
+    total = np.bincount(place, values)
+    count = np.bincount(place)
+    drawn = rng.integers(0, len(names), (4000, len(names)))
+    means = total[drawn].sum(1) / count[drawn].sum(1)
+    return Interval(*map(float, np.quantile(means, (0.025, 0.975))))
+
+
+def difference_interval(a: np.ndarray, b: np.ndarray, seed: int = 0) -> Interval:
+    """Find a 95 % bootstrap interval for mean(a) - mean(b) of two independent samples."""
+
+    def gap(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
+        return a.mean(axis=axis) - b.mean(axis=axis)
+
+    rng = np.random.default_rng(seed)
+    found = stats.bootstrap((a, b), gap, n_resamples=4000, method="percentile", rng=rng)
+    return Interval(*map(float, found.confidence_interval))
+
+
+class Reliability(NamedTuple):
+    """Answers sorted into bins of confidence, arrays (bins,), NaN where a bin is empty."""
+
+    confidence: np.ndarray
+    accuracy: np.ndarray
+    count: np.ndarray
+    error: float  # expected calibration error: mean |confidence - accuracy|, weighted by count
+
+
+def reliability(log_p: torch.Tensor, y: torch.Tensor, edges: np.ndarray) -> Reliability:
+    """Ask whether answers given with p = 0.99 are right 99 times in 100.
+
+    Args:
+        log_p: (n, classes) log-probabilities.
+        y: (n,) class numbers.
+        edges: of the bins of confidence, rising from 0 to 1.
+
+    Source: Guo, Pleiss, Sun and Weinberger, ICML 2017.
+    """
+    best = log_p.exp().max(1)
+    p = best.values.numpy()
+    right = (best.indices == y).numpy()
+    place = np.clip(np.searchsorted(edges, p, side="left") - 1, 0, len(edges) - 2)
+    count = np.bincount(place, minlength=len(edges) - 1)
+    with np.errstate(invalid="ignore"):
+        confidence = np.bincount(place, p, len(edges) - 1) / count
+        accuracy = np.bincount(place, right, len(edges) - 1) / count
+    error = float(np.nansum(np.abs(confidence - accuracy) * count) / len(y))
+    return Reliability(confidence, accuracy, count, error)

@@ -1,0 +1,87 @@
+"""The input plane of a small network: data, probabilities as colour, and decision boundaries."""
+
+import contourpy
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.image import AxesImage
+
+from backstage.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY
+
+
+def plot_points(ax: Axes, x: np.ndarray, y: np.ndarray, size: float = 6) -> None:
+    """Scatter points x (n, 2): class 0 as blue circles, class 1 as orange triangles."""
+    for label, colour, marker in ((0, BLUE, "o"), (1, ORANGE, "^")):
+        points = np.asarray(x)[np.asarray(y) == label]
+        name = f"$y = {label}$"
+        ax.scatter(*points.T, s=size, c=colour, marker=marker, lw=0, alpha=0.7, label=name)
+    ax.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
+
+
+def class_map(ax: Axes, p: np.ndarray, low: float, high: float) -> AxesImage:
+    """Show probabilities p (m, m) as colour over the square from low to high."""
+    colours = LinearSegmentedColormap.from_list("classes", [BLUE, "white", ORANGE], N=11)
+    return ax.imshow(
+        p,
+        colours,
+        vmin=0,
+        vmax=1,
+        extent=(low, high, low, high),
+        origin="lower",
+        interpolation="bilinear",
+        interpolation_stage="data",
+        alpha=0.45,
+    )
+
+
+class XorView:
+    """The input plane of a 2-k-1 tanh network, k up to 4: p(y = 1), the data, and the decision
+    boundaries.
+
+    Dashed: where a hidden unit's pre-activation is 0. Black: where the output's logit is 0. `show`
+    moves them to new parameters; `artists` lists what moves, bottom first, for fast redrawing.
+    """
+
+    def __init__(
+        self,
+        ax: Axes,
+        x: np.ndarray,
+        y: np.ndarray,
+        hidden: int = 2,
+        low: float = -0.7,
+        high: float = 1.7,
+        resolution: int = 73,
+    ) -> None:
+        self.side = np.linspace(low, high, resolution)
+        self.grid = np.stack(np.meshgrid(self.side, self.side)).reshape(2, -1)
+        self.image = class_map(ax, np.zeros((resolution, resolution)), low, high)
+        plot_points(ax, x, y)
+        self.curve = ax.plot([], [], c=BLACK, lw=2.6, label="output")[0]
+        self.lines = []
+        for j, colour in enumerate((GREEN, PURPLE, RED, SKY)[:hidden]):
+            self.lines += ax.plot([], [], "--", c=colour, lw=1.6, label=f"hidden unit {j + 1}")
+        self.artists = [self.image, *ax.collections, self.curve, *self.lines]
+        ax.set(xlim=(low, high), ylim=(low, high))
+
+    def show(self, w1: np.ndarray, b1: np.ndarray, w2: np.ndarray, b2: np.ndarray) -> None:
+        """Draw the network of hidden w1 (k, 2), b1 (k,) and output w2 (k,), b2 ()."""
+        w1 = np.reshape(w1, (-1, 2))
+        b1 = np.ravel(b1)
+        z = np.tanh(w1 @ self.grid + b1[:, None])
+        logit = np.ravel(w2) @ z + float(np.squeeze(b2))
+        logit = logit.reshape(len(self.side), len(self.side))
+        self.show_logits(logit)
+        for line, w, b in zip(self.lines, w1, b1):
+            nearest = -b * w / (w @ w + 1e-12)  # the line's point closest to the origin
+            along = np.array([-w[1], w[0]]) / (np.hypot(*w) + 1e-12)
+            line.set_data(*np.stack([nearest - 5 * along, nearest + 5 * along], 1))
+
+    def show_logits(self, logit: np.ndarray) -> None:
+        """Draw any function of the plane from its logits (m, m) on the grid."""
+        self.image.set_data(
+            0.5 * (1 + np.tanh(logit / 2))
+        )  # the logistic function, without overflow
+        pieces = contourpy.contour_generator(self.side, self.side, logit).lines(0.0)
+        gap = np.full((1, 2), np.nan)
+        parts = [part for piece in pieces for part in (piece, gap)]
+        self.curve.set_data(*np.concatenate(parts or [gap]).T)
