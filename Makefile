@@ -5,22 +5,23 @@ PYTHON    ?= python3
 BIN       := .venv/bin
 READY     := .venv/ready
 NOTEBOOKS := $(wildcard *.ipynb companions/*/*.ipynb)
+INSTALL   := $(BIN)/uv pip install --python $(BIN)/python
 DOCUMENTS := report/report.tex $(wildcard companions/*/writeup.tex)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: all setup run test notebooks report submission bench address clean help
+.PHONY: all setup run test notebooks report submission bench compare count address clean help
 all: run report
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
 
-$(READY): requirements.txt requirements-dev.txt constraints.txt
+$(READY): pyproject.toml requirements.txt requirements-dev.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip install --python $(BIN)/python -r requirements.txt -r requirements-dev.txt -c constraints.txt
-	@$(BIN)/python -c 'import pathlib, site; pathlib.Path(site.getsitepackages()[0], "coursework.pth").write_text("$(CURDIR)\n")'
-	@touch $@  # (the .pth file lets a notebook find helpers.py from any working directory)
+	$(INSTALL) -r requirements.txt -r requirements-dev.txt -c constraints.txt
+	$(INSTALL) --quiet --offline --no-deps --no-build-isolation -e .
+	@touch $@
 
 setup: $(READY)  ## create .venv with everything in it
 
@@ -33,7 +34,7 @@ test: $(READY)  ## lint, unit tests, and every notebook in its quick form
 	COURSEWORK_QUICK=1 COURSEWORK_STATE=$$(date +%s) WANDB_MODE=offline TQDM_DISABLE=1 OMP_NUM_THREADS=1 \
 	$(BIN)/python -m pytest -n 2 --nbmake --durations=10 tests $(NOTEBOOKS)
 
-notebooks: $(READY)  ## run, then refresh the outputs stored in the notebooks
+notebooks: $(READY)  ## run, then refresh the stored outputs and the numbers in the prose
 	$(BIN)/python tools/notebooks.py store
 
 report:  ## build report/report.pdf and the companions' write-ups from the figures and numbers that are there
@@ -51,8 +52,14 @@ submission: $(READY) report  ## zip the sources and put the report beside it, in
 bench: $(READY)  ## measure the speed claims, as ratios in one run
 	for b in benchmarks/*.py; do OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/python $$b || exit 1; done
 
-address:  ## after changing the repository's address in pyproject.toml: copy it to where it is used
-	$(BIN)/python tools/notebooks.py address
+compare: $(READY)  ## the numbers of the latest full run against the stored ones, and who quotes them
+	$(BIN)/python tools/compare.py
+
+count: $(READY)  ## how long functions and cells are, how much of the notebooks is plot code
+	$(BIN)/python tools/count.py
+
+address: $(READY)  ## write the Colab cell and the repository's address; TO=https://... changes it first
+	$(BIN)/python tools/notebooks.py address $(if $(TO),--to $(TO))
 
 clean:  ## remove what was built, but not .venv
 	rm -rf build .pytest_cache .ruff_cache .hypothesis __pycache__ */__pycache__

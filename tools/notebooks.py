@@ -1,91 +1,102 @@
-"""Run the notebooks that changed, and refresh their stored outputs.
+"""Run the notebooks that changed, and refresh what is stored in them.
 
 python tools/notebooks.py run      execute what changed, two at a time, into build/notebooks/
-python tools/notebooks.py store    the same, then put the outputs into the notebooks, without noise
-python tools/notebooks.py address  copy the repository's address from pyproject.toml to where it is used
+python tools/notebooks.py store    the same, then put the outputs into the notebooks, without noise,
+                                   and the numbers of the record into their prose and the README
+python tools/notebooks.py prose    the last step alone
+python tools/notebooks.py address  write the Colab cell, and copy the repository's address from
+                                   pyproject.toml to where it is used; --to URL changes it first
+
+Notebooks may be named after the command; without names, all of them are meant.
 """
 
 import argparse
-import hashlib
 import os
 import re
 import sys
 import time
 import tomllib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
+import prose
+from fingerprint import ROOT, code_hash, is_colab, read, state
 from joblib import cpu_count
 from nbclient import NotebookClient
 from nbstripout import strip_output
 from tqdm import tqdm
 
-ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build/notebooks"
-ADDRESS = r"(?<=github\.com/)[\w.-]+/[\w.-]+|(?<=colab\.research\.google\.com/github/)[\w.-]+/[\w.-]+"
-# One thread each: two would wait for one another on small matrices. No progress bars in stored outputs.
-QUIET = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "TQDM_DISABLE": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-# Memory that a training step frees stays with the process for the next step (glibc): a tenth faster.
-QUIET |= {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(4 << 30)}
-# Two notebooks at a time: each gets half of the cores for what it trains side by side.
-QUIET["LOKY_MAX_CPU_COUNT"] = str(max(1, cpu_count() // 2))
+COLAB = ROOT / "tools/colab_cell.py"
+COLAB_METADATA = {"cellView": "form", "jupyter": {"source_hidden": True}, "tags": ["colab"]}
+GITHUB = "https://github.com/"
+ADDRESS = re.compile(r"(?:github\.com|colab\.research\.google\.com/github)/([\w.-]+/[\w.-]+)")
+QUIET = {
+    # One thread each: two would wait for one another on small matrices.
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    # No progress bars and no warnings of the debugger in stored outputs.
+    "TQDM_DISABLE": "1",
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    # Memory that a training step frees stays with the process for the next step (glibc).
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
+    # Two notebooks at a time: each gets half of the cores for what it trains side by side.
+    "LOKY_MAX_CPU_COUNT": str(max(1, cpu_count() // 2)),
+}
 LONG = ("x_ray_segmentation", "elec576", "CNNMNIST", "cs7643")
+NOISE = ["metadata.language_info", "cell.metadata.execution"]
 
 
-def notebooks():
-    """All notebooks of the project, the long ones first, so that both processors have work to the end."""
+def notebooks() -> list[Path]:
+    """All notebooks, the long ones first, so that both processors have work to the end."""
     paths = sorted([*ROOT.glob("*.ipynb"), *ROOT.glob("companions/*/*.ipynb")])
     return sorted(paths, key=lambda p: LONG.index(p.stem) if p.stem in LONG else len(LONG))
 
 
-def read(path):
-    return nbformat.read(path, as_version=4)
+def record_of(path: Path) -> dict[str, dict]:
+    """The numbers that a file's prose may quote: a companion's own, otherwise the report's."""
+    return prose.read_record(ROOT / "report" if path.parent == ROOT else path.parent)
 
 
-def code_cells(nb):
-    """The code cells that compute: all but the one that fetches the project on Colab."""
-    return [c for c in nb.cells if c.cell_type == "code" and "colab" not in c.metadata.get("tags", [])]
+def execute(path: Path, position: int = 0) -> float | Exception | None:
+    """Run one notebook into build/.
 
+    Args:
+        path: of the notebook.
+        position: the line of its progress bar.
 
-def code_hash(nb):
-    """Fingerprint of what a notebook computes; its prose and its outputs do not count."""
-    return hashlib.sha256("\0".join(c.source for c in code_cells(nb)).encode()).hexdigest()
-
-
-def modules(path, code):
-    """The files of the project's own modules and packages that code imports, directly or through one another."""
-    here = {p.stem: [p] for folder in (path.parent, ROOT) for p in folder.glob("*.py")}
-    here |= {p.parent.name: list(p.parent.glob("*.py")) for p in path.parent.glob("*/__init__.py")}
-    found, todo = {}, [code]
-    while todo:
-        for name in re.findall(r"^\s*(?:import|from)\s+(\w+)", todo.pop(), re.M):
-            if name in here and name not in found:
-                found[name] = here[name]
-                todo += [p.read_text(encoding="utf-8") for p in here[name]]
-    return sorted(p for files in found.values() for p in files)
-
-
-def state(path, nb):
-    """Fingerprint of all that a notebook's results depend on: its code, the project's modules it uses, its data."""
-    code = "\n".join(c.source for c in code_cells(nb))
-    parts = [code_hash(nb), *(hashlib.sha256(p.read_bytes()).hexdigest() for p in modules(path, code))]
-    data = os.environ.get("COURSEWORK_DATA")
-    if data and re.search(r"\bload_(mnist|lungs)\b", code):
-        parts += [f"{p.name} {p.stat().st_size}" for p in sorted(Path(data).rglob("*")) if p.is_file()]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def execute(path, position):
-    """Run one notebook into build/; gives its seconds, None if nothing had changed, or the error."""
-    nb, out = read(path), BUILD / path.name
-    wanted = state(path, nb)
+    Returns:
+        Its time in seconds; None if nothing had changed; or the error.
+    """
+    nb = read(path)
+    out = BUILD / path.name
+    wanted = state(path, nb, ROOT)
     if out.exists() and read(out).metadata.get("coursework", {}).get("state") == wanted:
         return None
-    pace = 0.5 if sys.stderr.isatty() else 20  # seconds between updates; a log file needs fewer
-    bar = tqdm(total=len(nb.cells), desc=path.stem, unit="cell", position=position, mininterval=pace)
+    bar = _bar(path.stem, len(nb.cells), position)
     start = time.perf_counter()
-    client = NotebookClient(
+    try:
+        _client(nb, path, bar).execute(env={**os.environ, **QUIET, "COURSEWORK_STATE": wanted})
+    except Exception as error:  # a failing cell or a dead kernel; the other notebooks still run
+        return error
+    finally:
+        bar.close()
+    nb.metadata["coursework"] = {"state": wanted}
+    BUILD.mkdir(parents=True, exist_ok=True)
+    nbformat.write(nb, out)
+    return time.perf_counter() - start
+
+
+def _bar(name: str, cells: int, position: int) -> tqdm:
+    pace = 0.5 if sys.stderr.isatty() else 20  # seconds between updates; a log file needs fewer
+    return tqdm(total=cells, desc=name, unit="cell", position=position, mininterval=pace)
+
+
+def _client(nb: nbformat.NotebookNode, path: Path, bar: tqdm) -> NotebookClient:
+    return NotebookClient(
         nb,
         timeout=None,
         kernel_name="python3",
@@ -95,66 +106,124 @@ def execute(path, position):
         resources={"metadata": {"path": str(path.parent)}},
         on_cell_complete=lambda **_: bar.update(),
     )
-    try:
-        client.execute(env={**os.environ, **QUIET, "COURSEWORK_STATE": wanted})
-    except Exception as e:  # a failing cell or a dead kernel; the other notebooks still run
-        return e
-    finally:
-        bar.close()
-    nb.metadata["coursework"] = {"state": wanted}
-    BUILD.mkdir(parents=True, exist_ok=True)
-    nbformat.write(nb, out)
-    return time.perf_counter() - start
 
 
-def run():
-    """Execute every notebook that changed, two at a time; gives True when all went well."""
-    paths = notebooks()
+def run(paths: Sequence[Path]) -> bool:
+    """Execute the notebooks that changed, two at a time; True when all went well."""
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(execute, paths, range(len(paths))))
     print("\nnotebook" + " " * 34 + "time")
     for path, result in zip(paths, results):
-        said = "unchanged" if result is None else "FAILED" if isinstance(result, Exception) else f"{result:.0f} s"
-        print(f"{path.relative_to(ROOT)!s:40s}  {said}")
-    failures = [r for r in results if isinstance(r, Exception)]
+        print(f"{path.relative_to(ROOT)!s:40s}  {_outcome(result)}")
+    failures = [result for result in results if isinstance(result, Exception)]
     for failure in failures:
         print(f"\n{failure}", file=sys.stderr)
     return not failures
 
 
-def store():
-    """Put the outputs of build/ into the notebooks, with counters, without timings, widget ids and other noise."""
-    for path in notebooks():
-        nb, done = read(path), read(BUILD / path.name)  # the same code cells; prose may have changed since
-        pairs = zip(*([c for c in n.cells if c.cell_type == "code"] for n in (nb, done)), strict=True)
-        for cell, ran in pairs:
-            cell.outputs, cell.execution_count = ran.outputs, ran.execution_count
+def _outcome(result: float | Exception | None) -> str:
+    if result is None:
+        return "unchanged"
+    return "FAILED" if isinstance(result, Exception) else f"{result:.0f} s"
+
+
+def store(paths: Sequence[Path]) -> None:
+    """Put the outputs of build/ into the notebooks, without timings, widget ids and other noise."""
+    for path in paths:
+        nb = read(path)
+        done = read(BUILD / path.name)  # the same code cells; prose may have changed since
+        for cell, ran in zip(_code(nb), _code(done), strict=True):
+            cell.outputs = ran.outputs
+            cell.execution_count = ran.execution_count
             for output in cell.outputs:
                 output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
-        noise = ["metadata.language_info", "cell.metadata.execution"]
-        nb = strip_output(nb, keep_output=True, keep_count=True, keep_id=True, extra_keys=noise)
+        nb = strip_output(nb, keep_output=True, keep_count=True, keep_id=True, extra_keys=NOISE)
         nb.metadata["coursework"] = {"code_sha256": code_hash(nb)}
         nbformat.write(nb, path)
         print(f"stored {path.relative_to(ROOT)} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
-def address():
-    """Write pyproject's repository address into the README and the opening cells of every notebook."""
-    with open(ROOT / "pyproject.toml", "rb") as f:
-        home = tomllib.load(f)["project"]["urls"]["repository"].removeprefix("https://github.com/")
-    for path in [ROOT / "README.md", *notebooks()]:
-        text = path.read_text(encoding="utf-8")
-        path.write_text(re.sub(ADDRESS, lambda m: home + ".git" * m[0].endswith(".git"), text), encoding="utf-8")
+def _code(nb: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [cell for cell in nb.cells if cell.cell_type == "code"]
+
+
+def fill_prose(paths: Sequence[Path]) -> None:
+    """Write the record's numbers between the markers of the notebooks' prose and of the README."""
+    for path in paths:
+        nb = read(path)
+        for cell in nb.cells:
+            if cell.cell_type == "markdown":
+                cell.source = prose.fill(cell.source, record_of(path))
+        nbformat.write(nb, path)
+    readme = ROOT / "README.md"
+    if readme.exists():
+        text = readme.read_text(encoding="utf-8")
+        readme.write_text(prose.fill(text, record_of(readme)), encoding="utf-8")
+
+
+def prose_problems(path: Path) -> list[str]:
+    """What is wrong with the numbers in the prose of a notebook or a Markdown file."""
+    texts = [path.read_text(encoding="utf-8")]
+    if path.suffix == ".ipynb":
+        texts = [cell.source for cell in read(path).cells if cell.cell_type == "markdown"]
+    record = record_of(path)
+    return [problem for text in texts for problem in prose.problems(text, record)]
+
+
+def home() -> str:
+    """The project's OWNER/NAME on GitHub, as pyproject.toml has it."""
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        return tomllib.load(file)["project"]["urls"]["repository"].removeprefix(GITHUB)
+
+
+def address(paths: Sequence[Path], to: str | None = None) -> None:
+    """Write the repository's address and the Colab cell to where they are used.
+
+    Args:
+        paths: the notebooks; each has the Colab cell as its second one, or gets it there.
+        to: the new address, https://github.com/OWNER/NAME; None: that of pyproject.toml.
+    """
+    name = to.rstrip("/").removesuffix(".git").removeprefix(GITHUB) if to else home()
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        raise ValueError(f"the address has to look like {GITHUB}OWNER/NAME, not {to}")
+    for path in [ROOT / "pyproject.toml", COLAB, ROOT / "README.md"]:
+        path.write_text(_readdress(path.read_text(encoding="utf-8"), name), encoding="utf-8")
+    for path in paths:
+        nb = read(path)
+        nb.cells[0].source = _readdress(nb.cells[0].source, name)
+        if len(nb.cells) < 2 or not is_colab(nb.cells[1]):
+            nb.cells.insert(1, nbformat.v4.new_code_cell(id="colab"))
+        nb.cells[1].source = COLAB.read_text(encoding="utf-8").strip()
+        nb.cells[1].metadata.clear()
+        nb.cells[1].metadata.update(COLAB_METADATA)
+        nbformat.write(nb, path)
+
+
+def _readdress(text: str, name: str) -> str:
+    def changed(match: re.Match) -> str:
+        return match[0].replace(match[1], name + ".git" * match[1].endswith(".git"))
+
+    return ADDRESS.sub(changed, text)
+
+
+def main() -> bool:
+    style = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=style)
+    parser.add_argument("what", choices=["run", "store", "prose", "address"])
+    parser.add_argument("notebook", nargs="*", type=Path)
+    parser.add_argument("--to", metavar="URL", help="the repository's new address")
+    wish = parser.parse_args()
+    paths = [path.resolve() for path in wish.notebook] or notebooks()
+    if wish.what == "address":
+        address(paths, wish.to)
+        return True
+    good = wish.what == "prose" or run(paths)
+    if good and wish.what == "store":
+        store(paths)
+    if good and wish.what != "run":
+        fill_prose(paths)
+    return good
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["run", "store", "address"])
-    what = parser.parse_args().what
-    if what == "address":
-        address()
-    else:
-        good = run()
-        if good and what == "store":
-            store()
-        sys.exit(not good)
+    sys.exit(not main())

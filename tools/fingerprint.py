@@ -1,0 +1,107 @@
+"""Fingerprints of notebooks: what a notebook computes, and all that its results depend on."""
+
+import ast
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    """Read a notebook in the current format."""
+    return nbformat.read(path, as_version=4)
+
+
+def is_colab(cell: nbformat.NotebookNode) -> bool:
+    """Whether this is the cell that fetches the project on Colab."""
+    return "colab" in cell.metadata.get("tags", [])
+
+
+def code_cells(nb: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """The code cells that compute: all but the one that fetches the project on Colab."""
+    return [cell for cell in nb.cells if cell.cell_type == "code" and not is_colab(cell)]
+
+
+def code_hash(nb: nbformat.NotebookNode) -> str:
+    """Fingerprint of what a notebook computes; its prose and its outputs do not count."""
+    return _hash("\0".join(cell.source for cell in code_cells(nb)))
+
+
+def modules(path: Path, code: str, root: Path = ROOT) -> list[Path]:
+    """The project's own files that code imports, directly or through one another.
+
+    Args:
+        path: of the notebook; modules are looked for beside it and in the project's root.
+        code: Python, possibly with the notebook's % and ! lines.
+        root: the project's folder.
+    """
+    found = set()
+    waiting = set(_files(code, "", [path.parent, root]))
+    while waiting:
+        file = waiting.pop()
+        found.add(file.path)
+        inside = _files(file.path.read_text(encoding="utf-8"), file.package, [path.parent, root])
+        waiting |= {other for other in inside if other.path not in found}
+    return sorted(found)
+
+
+def state(path: Path, nb: nbformat.NotebookNode, root: Path = ROOT) -> str:
+    """Fingerprint of all that a notebook's results depend on: code, the project's modules, data."""
+    code = "\n".join(cell.source for cell in code_cells(nb))
+    parts = [code_hash(nb)]
+    parts += [
+        hashlib.sha256(module.read_bytes()).hexdigest() for module in modules(path, code, root)
+    ]
+    data = os.environ.get("COURSEWORK_DATA")
+    if data and re.search(r"\bload_(mnist|lungs)\b", code):
+        files = sorted(p for p in Path(data).rglob("*") if p.is_file())
+        parts += [f"{p.name} {p.stat().st_size}" for p in files]
+    return _hash("\0".join(parts))
+
+
+class _File(NamedTuple):
+    path: Path
+    package: str  # that its relative imports start from
+
+
+def _files(code: str, package: str, folders: list[Path]) -> Iterator[_File]:
+    """The files of the modules that code imports itself, with those of the packages around them."""
+    for name in _imported(code, package):
+        parts = name.split(".")
+        for depth in range(1, len(parts) + 1):
+            yield from _find(parts[:depth], folders)
+
+
+def _find(parts: list[str], folders: list[Path]) -> Iterator[_File]:
+    for folder in folders:
+        place = folder.joinpath(*parts)
+        if place.with_suffix(".py").is_file():
+            yield _File(place.with_suffix(".py"), ".".join(parts[:-1]))
+        elif (place / "__init__.py").is_file():
+            yield _File(place / "__init__.py", ".".join(parts))
+        else:
+            continue
+        return
+
+
+def _imported(code: str, package: str) -> Iterator[str]:
+    """Dotted names of all that code imports; what is imported from a package may be a module."""
+    python = re.sub(r"^(\s*)[%!].*", r"\1pass", code, flags=re.M)  # a notebook's magic lines
+    for node in ast.walk(ast.parse(python)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) + 1 - node.level]
+            base = ".".join([*(above if node.level else []), *filter(None, [node.module])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
