@@ -1,7 +1,5 @@
-"""MNIST's loader, the two digit networks, and trainings that are interrupted, in small."""
+"""The two digit networks, and trainings that are interrupted, in small."""
 
-import gzip
-import hashlib
 import math
 import multiprocessing
 import os
@@ -21,124 +19,15 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 import helpers as h
-import imagedata
-
-SHAPES = ((60, 28, 28), (60,), (20, 28, 28), (20,))
-
+from backstage import mnist, sources
 
 @pytest.fixture
-def small(monkeypatch, tmp_path):
-    """A small MNIST of noise: its files' bytes, an empty cache, a mirror that has it and one that is dead."""
-    rng, files = np.random.default_rng(0), {}
-    for name, shape in zip(list(imagedata.MNIST), SHAPES):
-        values = rng.integers(0, 256 if len(shape) == 3 else 10, shape, np.uint8)
-        header = b"".join(int(n).to_bytes(4, "big") for n in (2048 + len(shape), *shape))
-        files[name] = header + values.tobytes()
-        monkeypatch.setitem(imagedata.MNIST, name, (shape, hashlib.sha256(files[name]).hexdigest()))
-        (tmp_path / "mirror").mkdir(exist_ok=True)
-        (tmp_path / "mirror" / f"{name}.gz").write_bytes(gzip.compress(files[name], mtime=7))
-    monkeypatch.setattr(imagedata, "CACHE", tmp_path / "cache")
-    monkeypatch.setattr(
-        imagedata, "MIRRORS", ((tmp_path / "dead").as_uri() + "/", (tmp_path / "mirror").as_uri() + "/")
-    )
+def offline(monkeypatch, tmp_path):
+    """No data folder, an empty cache and no network: the stand-in takes MNIST's place."""
     monkeypatch.delenv("COURSEWORK_DATA", raising=False)
-    monkeypatch.setattr(imagedata, "HELD_OUT", 10)
-    return files
-
-
-def put(files, folder, pack=True):
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        path = folder / (f"{name}.gz" if pack else name)
-        path.write_bytes(gzip.compress(content) if pack else content)
-    return folder
-
-
-def images_in(content, count):
-    return np.frombuffer(content, np.uint8, offset=16).reshape(count, 28, 28)
-
-
-@pytest.mark.parametrize("pack, inside", [(True, "mnist"), (True, ""), (False, "mnist"), (False, "")])
-def test_files_are_read_packed_or_not_and_normalised_by_the_training_images(small, tmp_path, pack, inside):
-    put(small, tmp_path / "own" / inside, pack)
-    data = h.load_mnist(tmp_path / "own", seed=3)
-    assert [len(part) for part in (data.train, data.val, data.test)] == [50, 10, 20] and data.label == ""
-    x = data.train.tensors[0]
-    assert abs(x.mean()) < 1e-5 and abs(x.std(correction=0) - 1) < 1e-5
-    raw = images_in(small["t10k-images-idx3-ubyte"], 20)
-    back = (data.test.tensors[0][:, 0] * data.deviation + data.mean) * 255
-    assert np.abs(back.numpy() - raw).max() < 1e-3
-    assert data.test.tensors[1].tolist() == list(small["t10k-labels-idx1-ubyte"][8:])
-
-
-def test_the_split_is_by_seed_keeps_pairs_and_loses_nothing(small, tmp_path):
-    put(small, tmp_path / "own")
-    a, b, c = (h.load_mnist(tmp_path / "own", seed) for seed in (1, 1, 2))
-    assert torch.equal(a.val.tensors[0], b.val.tensors[0]) and not torch.equal(a.val.tensors[1], c.val.tensors[1])
-    raw, labels = images_in(small["train-images-idx3-ubyte"], 60), small["train-labels-idx1-ubyte"][8:]
-    want = sorted((image.tobytes(), label) for image, label in zip(raw, labels))
-    x, y = (torch.cat(parts) for parts in zip(a.train.tensors, a.val.tensors))
-    pixels = ((x[:, 0] * a.deviation + a.mean) * 255).round().byte().numpy()
-    assert sorted((image.tobytes(), int(label)) for image, label in zip(pixels, y)) == want
-
-
-def test_a_dead_mirror_is_passed_over_and_the_cache_used_next_time(small, monkeypatch):
-    h.load_mnist()
-    monkeypatch.setattr(imagedata, "MIRRORS", ())
-    assert len(h.load_mnist().train) == 50
-
-
-@pytest.mark.parametrize(
-    "damage", [lambda b: b[:-9], lambda b: b[:200] + b"x" + b[201:], lambda b: b"", lambda b: b"<html>"]
-)
-def test_a_damaged_file_in_the_cache_is_named_deleted_and_fetched_again(small, capsys, damage):
-    h.load_mnist()
-    path = imagedata.CACHE / "mnist" / "train-images-idx3-ubyte.gz"
-    path.write_bytes(damage(path.read_bytes()))
-    assert len(h.load_mnist().train) == 50
-    said = capsys.readouterr().out
-    assert "train-images-idx3-ubyte.gz" in said and "fetched again" in said
-
-
-def test_a_mirror_with_wrong_content_leaves_nothing_in_the_cache(small, tmp_path, monkeypatch, capsys):
-    for name in small:
-        (tmp_path / "mirror" / f"{name}.gz").write_bytes(gzip.compress(b"something else"))
-    assert "stand-in" in h.load_mnist().label
-    assert not list(imagedata.CACHE.rglob("*.gz"))
-    assert "NO MNIST HERE" in capsys.readouterr().out
-
-
-def test_a_damaged_file_of_the_users_own_is_named_and_left_alone(small, tmp_path):
-    path = put(small, tmp_path / "own") / "t10k-labels-idx1-ubyte.gz"
-    path.write_bytes(gzip.compress(b"something else"))
-    with pytest.raises(ValueError, match="t10k-labels-idx1-ubyte.gz is not MNIST.*replace it"):
-        h.load_mnist(tmp_path / "own")
-    assert path.exists()
-
-
-def test_a_folder_without_mnist_is_refused(small, tmp_path):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="no MNIST: train-images-idx3-ubyte is in none of"):
-        h.load_mnist(tmp_path / "empty")
-    with pytest.raises(ValueError, match="there is no folder"):
-        h.load_mnist(tmp_path / "nowhere")
-
-
-def test_offline_the_stand_in_is_announced_and_labelled(small, monkeypatch, capsys):
-    monkeypatch.setattr(imagedata, "MIRRORS", ())
-    data = h.load_mnist()
-    assert capsys.readouterr().out.count("\n") == 1 and "8 x 8" in data.label
-    assert data.train.tensors[0].shape[1:] == (1, 28, 28) and set(data.test.tensors[1].tolist()) == set(range(10))
-    fig = h.plt.figure()
-    assert data.label in h.mark(fig, data).get_suptitle()
-
-
-@pytest.mark.skipif("COURSEWORK_DATA" not in os.environ, reason="no real MNIST named by COURSEWORK_DATA")
-def test_the_real_thing():
-    data = h.load_mnist()
-    assert [len(part) for part in (data.train, data.val, data.test)] == [55000, 5000, 10000]
-    assert abs(data.mean - 0.1307) < 2e-3 and abs(data.deviation - 0.3081) < 2e-3
-    assert torch.bincount(data.test.tensors[1]).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sources, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(mnist, "MIRRORS", ())
 
 
 # ---- networks ----
@@ -434,17 +323,15 @@ def test_intervals_take_arrays_and_hold_their_share():
     assert low[0] == 0 and high[2] == 1 and (low < high).all()
 
 
-def test_the_digit_recipe_learns_and_follows_its_schedule(small, monkeypatch):
-    monkeypatch.setattr(imagedata, "MIRRORS", ())
-    data = h.load_mnist().first(600)
+def test_the_digit_recipe_learns_and_follows_its_schedule(offline):
+    data = mnist.load_mnist().first(600)
     torch.manual_seed(0)
     rows = h.fit_digits(h.digit_cnn(), data, 3, 0.01, decay=0.05)
     assert rows[-1]["val/accuracy"] > 0.8 and rows[-1]["learning_rate"] < 1e-3 * 0.01 < rows[0]["learning_rate"]
 
 
-def test_weight_decay_of_the_digit_recipe_shrinks_weights(small, monkeypatch):
-    monkeypatch.setattr(imagedata, "MIRRORS", ())
-    data, size = h.load_mnist().first(600), []
+def test_weight_decay_of_the_digit_recipe_shrinks_weights(offline):
+    data, size = mnist.load_mnist().first(600), []
     for decay in (0.0, 20.0):
         torch.manual_seed(0)
         net = h.digit_cnn()
