@@ -1,4 +1,4 @@
-"""Tracking and its faults, each in a process of its own: no key, no server, a silent server, a vanishing one, ..."""
+"""Tracking and its faults, each in a process of its own: no key, no server, a silent one, ..."""
 
 import http.server
 import json
@@ -14,37 +14,50 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = """
-import json, pathlib, sys, time
-sys.path.insert(0, {root!r})
-import helpers as h, tracking
+import json, pathlib, time
+from backstage import tracking, wandb_server
 
-tracking.RUNS, tracking.FINISH_TIMEOUT = pathlib.Path({runs!r}), 3
-rng = h.seed_everything(0)
-data = h.batches(h.NoisyXor(60, 0.1, rng), 20, seed=0)
-net = h.Net()
+tracking.RUNS = pathlib.Path({runs!r})
+wandb_server.FINISH_TIMEOUT = 3
+history = []
 start = time.time()
-with h.track("a run", {{"seed": 0, "data": "noisy XOR"}}, "a-group", ["a-tag"]) as run:
+about = {{"seed": 0, "data": "noisy XOR"}}
+with tracking.track("a run", about, "a-group", ["a-tag"]) as run:
     waited = time.time() - start
-    history = h.fit(net, data, data, h.torch.optim.Adam(net.parameters(), 0.05), {epochs}, run.log)
+    for epoch in range(1, {epochs} + 1):
+        loss = 0.7 / epoch
+        row = {{"epoch": epoch, "train/loss": loss, "val/loss": 2 * loss, "val/accuracy": 1 - loss}}
+        history.append(row)
+        run.log(row)
     {during}
-print(json.dumps({{"mode": run.mode, "waited": waited, "total": time.time() - start, "history": history}}))
+total = time.time() - start
+print(json.dumps(dict(mode=run.mode, waited=waited, total=total, history=history)))
 """
 
 
 def training(tmp_path, during="pass", epochs=5, runs=None, **env):
     """Start a tracked training in a process of its own."""
     keep = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_")}
-    quiet = {"TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1", "NETRC": os.devnull, "HOME": str(tmp_path)}
-    script = SCRIPT.format(root=str(ROOT), runs=str(runs or tmp_path / "runs"), during=during, epochs=epochs)
-    command = [sys.executable, "-c", script]
-    pipe = subprocess.PIPE
+    quiet = {
+        "TQDM_DISABLE": "1",
+        "OMP_NUM_THREADS": "1",
+        "NETRC": os.devnull,
+        "HOME": str(tmp_path),
+    }
+    script = SCRIPT.format(runs=str(runs or tmp_path / "runs"), during=during, epochs=epochs)
     return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, env=keep | quiet | env
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=keep | quiet | env,
     )
 
 
 def outcome(process, seconds=90):
-    """What a training printed for people, and its last line as a dict; it must end well and leave no noise."""
+    """What a training printed for people, and its last line as a dict; it ends without noise."""
     out, err = process.communicate(timeout=seconds)
     assert process.returncode == 0, err
     *said, last = out.strip().splitlines()
@@ -57,14 +70,16 @@ def outcome(process, seconds=90):
 def inspect(folder):
     """All logged rows of an offline run, by W&B's own reader."""
     wandb = Path(sys.executable).with_name("wandb")
-    done = subprocess.run([wandb, "leet", "inspect", "--json", str(folder)], capture_output=True, text=True)
+    done = subprocess.run(
+        [wandb, "leet", "inspect", "--json", str(folder)], capture_output=True, text=True
+    )
     if done.returncode:
         pytest.skip(f"this wandb cannot inspect runs: {done.stderr[:80]}")
     return done.stdout
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Plays as much of W&B's server as a run needs; `silent`: it never answers, `refuses`: no key is right."""
+    """Plays W&B's server; `silent`: it never answers, `refuses`: no key is right."""
 
     daemon_threads = True
     silent = refuses = False
@@ -75,11 +90,33 @@ class Server(http.server.ThreadingHTTPServer):
             while self.server.silent:
                 time.sleep(0.1)
             project = {"id": "p", "name": "project", "entity": {"id": "e", "name": "team"}}
-            bucket = {"id": "b", "name": "run1", "displayName": "a run", "config": "{}", "project": project}
-            info = {"cliVersionInfo": {"max_cli_version": "99", "min_cli_version": "0.1"}, "features": []}
-            viewer = {"id": "v", "entity": "team", "flags": "{}", "username": "u", "teams": {"edges": []}}
-            data = {"upsertBucket": {"bucket": bucket, "inserted": True}, "viewer": viewer, "serverInfo": info}
-            data |= {"model": {"bucket": None}, "createRunFiles": {"runID": "b", "uploadHeaders": [], "files": []}}
+            bucket = {
+                "id": "b",
+                "name": "run1",
+                "displayName": "a run",
+                "config": "{}",
+                "project": project,
+            }
+            info = {
+                "cliVersionInfo": {"max_cli_version": "99", "min_cli_version": "0.1"},
+                "features": [],
+            }
+            viewer = {
+                "id": "v",
+                "entity": "team",
+                "flags": "{}",
+                "username": "u",
+                "teams": {"edges": []},
+            }
+            data = {
+                "upsertBucket": {"bucket": bucket, "inserted": True},
+                "viewer": viewer,
+                "serverInfo": info,
+            }
+            data |= {
+                "model": {"bucket": None},
+                "createRunFiles": {"runID": "b", "uploadHeaders": [], "files": []},
+            }
             body = json.dumps({"data": data} if "graphql" in self.path else {}).encode()
             self.send_response(401 if self.server.refuses and "graphql" in self.path else 200)
             self.send_header("Content-Length", str(len(body)))
@@ -112,9 +149,13 @@ def test_without_a_key_every_row_is_kept_offline_as_it_was_in_memory(tmp_path):
     (folder,) = (tmp_path / "runs/a-group/wandb").glob("offline-run-*")
     records = [json.loads(line) for line in inspect(folder).splitlines() if line.strip()]
     text = json.dumps(records)
-    rows = [r for r in walk(records) if {"epoch", "train/loss", "val/loss", "val/accuracy"} <= set(r)]
+    rows = [
+        r for r in walk(records) if {"epoch", "train/loss", "val/loss", "val/accuracy"} <= set(r)
+    ]
     kept = [{k: r[k] for k in result["history"][0]} for r in rows]
-    assert [r for r in result["history"] if r not in kept] == [], "every row must be found in the run"
+    assert [r for r in result["history"] if r not in kept] == [], (
+        "every row must be found in the run"
+    )
     for recorded in ("noisy XOR", "commit", "torch", "a-group", "a-tag"):
         assert recorded in text, f"{recorded} is not recorded"
 
@@ -134,7 +175,10 @@ def walk(thing):
         items = [i for i in thing if isinstance(i, dict)]
         pairs = [(i.get("key") or ".".join(i.get("nested_key", [])), i) for i in items]
         if pairs and all(k and ("value_json" in i or "value" in i) for k, i in pairs):
-            yield {k: json.loads(i["value_json"]) if "value_json" in i else i["value"] for k, i in pairs}
+            yield {
+                k: json.loads(i["value_json"]) if "value_json" in i else i["value"]
+                for k, i in pairs
+            }
         for value in thing:
             yield from walk(value)
 
@@ -166,7 +210,11 @@ def test_a_key_that_the_server_refuses_is_said_and_the_run_kept(tmp_path, server
 
 def test_a_server_that_answers_is_used(tmp_path, server):
     said, result = outcome(training(tmp_path, **with_key(server)))
-    assert result["mode"] == "online" and len(said) == 1 and said[0].startswith("tracked: http://127.0.0.1")
+    assert (
+        result["mode"] == "online"
+        and len(said) == 1
+        and said[0].startswith("tracked: http://127.0.0.1")
+    )
 
 
 def test_a_server_that_vanishes_mid_run_ends_nothing_and_loses_nothing(tmp_path, server):
@@ -175,7 +223,9 @@ def test_a_server_that_vanishes_mid_run_ends_nothing_and_loses_nothing(tmp_path,
     server.silent = True
     said, result = outcome(process)
     assert result["mode"] == "online" and result["total"] < 60
-    assert "wandb sync" in said[-1] and list((tmp_path / "runs/a-group/wandb").glob("run-*/*.wandb"))
+    assert "wandb sync" in said[-1] and list(
+        (tmp_path / "runs/a-group/wandb").glob("run-*/*.wandb")
+    )
 
 
 def test_a_run_folder_that_cannot_be_written_is_said_once(tmp_path):
@@ -184,16 +234,23 @@ def test_a_run_folder_that_cannot_be_written_is_said_once(tmp_path):
     assert result["mode"] == "disabled" and len(said) == 1 and said[0].startswith("not tracked")
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0 or not shutil.which("mount"), reason="needs to mount")
+@pytest.mark.skipif(
+    os.name != "posix" or os.geteuid() != 0 or not shutil.which("mount"), reason="needs to mount"
+)
 def test_a_full_run_folder_does_not_end_the_training(tmp_path):
     runs = tmp_path / "small"
     runs.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(runs)], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(runs)], capture_output=True
+    ).returncode:
         pytest.skip("mounting is not allowed here")
     try:
         process = training(tmp_path, runs=runs)
         out, err = process.communicate(timeout=90)
-        assert process.returncode == 0 and len(json.loads(out.strip().splitlines()[-1])["history"]) == 5, err
+        assert (
+            process.returncode == 0
+            and len(json.loads(out.strip().splitlines()[-1])["history"]) == 5
+        ), err
     finally:
         subprocess.run(["umount", "-l", str(runs)])
 
@@ -202,7 +259,9 @@ def test_ctrl_c_closes_the_run_and_keeps_it(tmp_path):
     process = training(tmp_path, "import os, signal; os.kill(os.getpid(), signal.SIGINT)")
     out, err = process.communicate(timeout=60)
     assert process.returncode != 0 and "KeyboardInterrupt" in err
-    assert "wandb sync" in out and list((tmp_path / "runs/a-group/wandb").glob("offline-run-*/*.wandb"))
+    assert "wandb sync" in out and list(
+        (tmp_path / "runs/a-group/wandb").glob("offline-run-*/*.wandb")
+    )
 
 
 def test_two_at_once_keep_apart(tmp_path):

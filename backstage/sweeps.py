@@ -1,0 +1,103 @@
+"""Sweeps from one W&B description: on W&B's server if it is there, else with Optuna."""
+
+import math
+from collections.abc import Mapping
+
+import wandb
+from tqdm.auto import tqdm
+
+from backstage import tracking
+from backstage.settings import bars_hidden
+from backstage.sweep_space import check_sweep
+from backstage.sweep_study import run_offline
+from backstage.sweep_trials import Train, Trial, train_once
+
+
+def run_sweep(
+    config: Mapping[str, object],
+    train: Train,
+    count: int | None = None,
+    seed: int = 0,
+    sweep_id: str | None = None,
+) -> list[Trial]:
+    """Search for good settings as a W&B sweep dict describes.
+
+    W&B's server leads the search if it is there, otherwise Optuna, with every trial an offline W&B
+    run and a journal beside the runs. Calling again with the same seed, also after a kill, goes
+    on there, and so do other processes. Another seed, sweep or training starts its own journal.
+
+    Args:
+        config: method (grid, random or bayes), metric {name, goal}, parameters; optionally name and
+            early_terminate.
+        train: train(settings, log) hands its rows to log and returns the metric's final value.
+        count: trials in all, with those of earlier calls and other processes; None: the whole grid.
+        seed: of Optuna's sampler; W&B's server takes none.
+        sweep_id: joins a sweep that exists on the server, from this machine.
+
+    Returns:
+        The trials, best first; those without a final value come last.
+
+    Raises:
+        ValueError: the sweep cannot be run; raised before any trial.
+        RuntimeError: every trial failed; with the traceback of the first one.
+
+    Source: bayes: TPE, Bergstra et al. 2011; early_terminate: Hyperband, Li et al. 2018.
+    """
+    check_sweep(config, count)
+    sweep_id = _sweep_on_server(config, sweep_id)
+    if sweep_id:
+        trials = _run_online(config, train, count, sweep_id)
+    else:
+        trials = run_offline(config, train, count, seed, tracking.RUNS)
+    if trials and all(trial.state == "fail" for trial in trials):
+        raise RuntimeError(f"all {len(trials)} trials failed; the first one so:\n{trials[0].error}")
+    return _best_first(trials, config["metric"]["goal"])
+
+
+def _best_first(trials: list[Trial], goal: str) -> list[Trial]:
+    sign = 1 if goal == "minimize" else -1
+
+    def rank(trial: Trial) -> tuple[bool, float, int]:
+        cost = math.inf if trial.value is None else sign * trial.value
+        return trial.value is None, cost, trial.number
+
+    return sorted(trials, key=rank)
+
+
+def _sweep_on_server(config: Mapping[str, object], sweep_id: str | None) -> str | None:
+    """The id of the sweep on W&B's server, or None, with a message, if it runs offline."""
+    mode, reason = tracking.tracking_mode()
+    if mode == "online":
+        try:
+            return sweep_id or wandb.sweep(config, project=tracking.PROJECT)
+        except Exception as error:
+            reason = f"the server refused the sweep ({type(error).__name__}: {error})"
+    if sweep_id or reason:
+        print(f"the sweep runs offline: {reason or f'tracking is {mode}'}")
+    return None
+
+
+def _run_online(
+    config: Mapping[str, object], train: Train, count: int | None, sweep_id: str
+) -> list[Trial]:
+    """Run the sweep by W&B's server and agent; gives the trials that this process ran."""
+    group = config.get("name", "sweep")
+    plan = tracking.RunPlan(None, {}, group, ["sweep"])
+    trials = []
+    bar = tqdm(total=count, desc=group, unit="trial", disable=bars_hidden())
+
+    def one_trial() -> None:
+        run, reason = tracking.start_run("online", plan)
+        if run is None:
+            raise RuntimeError(f"the trial's run did not start: {reason}")
+        tracker = tracking.Tracker(run, "online")
+        settings = {name: run.config[name] for name in config["parameters"]}
+        trial = train_once(len(trials), tracker, train, settings, config["metric"]["name"])
+        tracker.finish(exit_code=int(trial.state == "fail"))
+        trials.append(trial)
+        bar.update()
+
+    wandb.agent(sweep_id, function=one_trial, count=count, project=tracking.PROJECT)
+    bar.close()
+    print(f"sweep {sweep_id}: {len(trials)} trials run here")
+    return trials
