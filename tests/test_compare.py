@@ -7,7 +7,6 @@ import sys
 import compare
 import nbformat
 import pytest
-from fingerprint import ROOT
 
 
 def entry(text, value=None, spread=None):
@@ -69,22 +68,31 @@ def test_the_sentences_that_quote_a_number_are_found(project):
     ]
 
 
-def run(*folders):
-    command = [sys.executable, ROOT / "tools/compare.py", *folders]
-    return subprocess.run(command, capture_output=True, text=True)
+@pytest.fixture
+def run(monkeypatch):
+    """The program with these folders; gives its exit status."""
+
+    def status(*folders):
+        monkeypatch.setattr(sys, "argv", ["compare.py", *map(str, folders)])
+        return compare.main()
+
+    return status
 
 
-def test_two_folders_are_compared_with_a_status(project, tmp_path):
+def test_two_folders_are_compared_with_a_status(project, tmp_path, run, capsys):
     save(tmp_path / "other", "0.98")
-    done = run(project, tmp_path / "other")
-    assert done.returncode == 1
-    assert "report xorA: 0.95 -> 0.98   (differ by 0.03, spread 0.01)" in done.stdout
+    assert run(project, tmp_path / "other") == 1
+    wanted = "report xorA: 0.95 -> 0.98   (differ by 0.03, spread 0.01)"
+    assert wanted in capsys.readouterr().out
     save(tmp_path / "other", "0.955")
-    assert run(project, tmp_path / "other").returncode == 0
-    done = run(project, project)
-    assert (done.returncode, done.stdout) == (0, "1 numbers compared.\nAll numbers are the same.\n")
-    assert run(project, tmp_path / "nowhere").returncode == 2
-    assert "either no folder or two" in run(project).stderr
+    assert run(project, tmp_path / "other") == 0
+    capsys.readouterr()
+    assert run(project, project) == 0
+    assert capsys.readouterr().out == "1 numbers compared.\nAll numbers are the same.\n"
+    assert run(project, tmp_path / "nowhere") == 2
+    with pytest.raises(SystemExit):
+        run(project)
+    assert "either no folder or two" in capsys.readouterr().err
 
 
 def test_the_stored_numbers_are_those_of_the_last_commit(project):
