@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.model_selection import GroupKFold
 from torch.utils.data import TensorDataset
 
 from backstage import sources
@@ -185,5 +184,7 @@ def patient_folds(patients: np.ndarray, k: int, seed: int) -> list[Fold]:
     Raises:
         ValueError: k is not in that range.
     """
+    from sklearn.model_selection import GroupKFold
+
     folds = GroupKFold(k, shuffle=True, random_state=seed)
     return [Fold(train, held) for train, held in folds.split(patients, groups=patients)]

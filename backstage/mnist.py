@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
 from torch.nn import functional as F
 from torch.utils.data import TensorDataset
 
@@ -184,6 +183,8 @@ def _read_idx(path: Path, name: str) -> np.ndarray:
 
 def _upsampled_digits(rng: np.random.Generator, tested: int = 400) -> _Digits:
     """Bring scikit-learn's digits into MNIST's form."""
+    from sklearn.datasets import load_digits
+
     small, y = load_digits(return_X_y=True)
     small = torch.from_numpy(small).float().view(-1, 1, 8, 8) * (255 / 16)
     large = F.interpolate(small, (24, 24), mode="bilinear")

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from scipy import stats
-from statsmodels.stats.proportion import proportion_confint
 
 
 class Interval(NamedTuple):
@@ -18,9 +17,17 @@ class Interval(NamedTuple):
 def share_interval(hits: np.ndarray, n: np.ndarray) -> Interval:
     """Find Wilson's 95 % interval for a share of hits in n independent trials; both may be arrays.
 
-    Source: E. B. Wilson, J. Amer. Statist. Assoc. 22, 1927, as statsmodels has it.
+    Source: E. B. Wilson, J. Amer. Statist. Assoc. 22, 1927, as SciPy has it.
     """
-    return Interval(*proportion_confint(np.asarray(hits), np.asarray(n), method="wilson"))
+    pairs = np.broadcast(hits, n)
+    ends = [_wilson(round(float(k)), int(m)) for k, m in pairs]
+    low, high = np.array(ends).T.reshape(2, *pairs.shape)
+    return Interval(low, high) if pairs.shape else Interval(float(low), float(high))
+
+
+def _wilson(hits: int, n: int) -> tuple[float, float]:
+    interval = stats.binomtest(hits, n).proportion_ci(method="wilson")
+    return interval.low, interval.high
 
 
 def mean_interval(values: np.ndarray, groups: np.ndarray | None = None, seed: int = 0) -> Interval:
@@ -28,8 +35,9 @@ def mean_interval(values: np.ndarray, groups: np.ndarray | None = None, seed: in
 
     Args:
         values: (n,) one value per independent case.
-        groups: (n,) cases of the same group (a patient's X-rays) are drawn together; None: each by
-        itself. seed: of the draws.
+        groups: (n,) cases of the same group (a patient's X-rays) are drawn together; None: each
+            case by itself.
+        seed: of the draws.
     """
     rng = np.random.default_rng(seed)
     values = np.asarray(values, dtype=float)
