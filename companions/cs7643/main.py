@@ -5,11 +5,12 @@ python main.py --config configs/config_twolayer.yaml [--seed 0]
 
 import os
 
-# One thread for the matrix products, unless the caller has said otherwise: a batch of 64 images is too little work to
-# share out, and on a busy machine two threads mostly wait for each other (7 to 10 times slower).
-# NumPy reads this on import.
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
-    os.environ.setdefault(variable, "1")
+# One thread for the matrix products, unless the caller has said otherwise: a batch of 64 images is
+# too little work to share out, and on a busy machine two threads mostly wait for each other (7 to
+# 10 times slower). NumPy reads this on import.
+for library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+os.environ.setdefault("VECLIB_MAXIMUM_THREADS", "1")
 
 import argparse
 import sys
@@ -28,21 +29,33 @@ from utils import (
 )
 
 DEFAULTS = {
-    "Train": {"batch_size": 64, "learning_rate": 0.1, "reg": 0.001, "epochs": 10, "momentum": 0.9, "debug": True},
+    "Train": {
+        "batch_size": 64,
+        "learning_rate": 0.1,
+        "reg": 0.001,
+        "epochs": 10,
+        "momentum": 0.9,
+        "debug": True,
+    },
     "Model": {"type": "TwoLayerNet", "hidden_size": 128},
 }
-COUNTS, NUMBERS = ("batch_size", "epochs", "hidden_size"), ("learning_rate", "reg", "momentum")
+COUNTS = ("batch_size", "epochs", "hidden_size")
+NUMBERS = ("learning_rate", "reg", "momentum")
 
 
 def load_settings(path):
-    """The settings of a config file as one flat dict; what the file leaves out has the assignment's default.
+    """The settings of a config file as one flat dict; what it leaves out has the default.
 
     raises  ValueError for sections, names or values that are not allowed, before any work is done
     """
     with open(path, encoding="utf-8") as file:
         config = yaml.safe_load(file)
-    if not isinstance(config, dict) or not all(isinstance(section, dict) for section in config.values()):
-        raise ValueError(f"{path}: expected are the sections Train and Model, each with lines `name: value`")
+    if not isinstance(config, dict) or not all(
+        isinstance(section, dict) for section in config.values()
+    ):
+        raise ValueError(
+            f"{path}: expected are the sections Train and Model, each with lines `name: value`"
+        )
     settings = DEFAULTS["Train"] | DEFAULTS["Model"]
     for section, values in config.items():
         for name, value in values.items():
@@ -61,14 +74,20 @@ def check_settings(settings, where="settings"):
             raise ValueError(f"{where}: {name} must be a whole number of 1 or more, not {value!r}")
         if name in NUMBERS:
             if type(value) not in (int, float):
-                hint = " (it was read as text: write 0.001 instead of 1e-3)" if isinstance(value, str) else ""
+                hint = (
+                    " (it was read as text: write 0.001 instead of 1e-3)"
+                    if isinstance(value, str)
+                    else ""
+                )
                 raise ValueError(f"{where}: {name} must be a number, not {value!r}{hint}")
             if not 0 <= value < float("inf"):
                 raise ValueError(f"{where}: {name} must be finite and 0 or more, not {value}")
     if type(settings["debug"]) is not bool:
         raise ValueError(f"{where}: debug must be True or False, not {settings['debug']!r}")
     if settings["type"] not in ("SoftmaxRegression", "TwoLayerNet"):
-        raise ValueError(f"{where}: type must be SoftmaxRegression or TwoLayerNet, not {settings['type']!r}")
+        raise ValueError(
+            f"{where}: type must be SoftmaxRegression or TwoLayerNet, not {settings['type']!r}"
+        )
 
 
 def build_model(settings):
@@ -78,15 +97,19 @@ def build_model(settings):
     return TwoLayerNet(hidden_size=settings["hidden_size"])
 
 
-def fit(model, train_set, valid_set, settings, seed=0, log=lambda row: None, cut=generate_batched_data):
-    """Train model in place with SGD, batches shuffled anew each epoch; end with the weights of the best epoch.
+def fit(
+    model, train_set, valid_set, settings, seed=0, log=lambda row: None, cut=generate_batched_data
+):
+    """Train model in place with SGD; end with the weights of the best epoch.
+
+    The batches are shuffled anew in each epoch.
 
     train_set, valid_set  (images, labels), best as arrays
     seed                  of the shuffles: the same seed, the same run
     log                   called after each epoch with its row
     cut                   makes the batches, called like generate_batched_data
-    gives                 rows of epoch, train/loss, train/accuracy, val/loss, val/accuracy; best is the epoch of
-                          the highest validation accuracy, the earlier one of equals
+    gives                 rows of epoch, train/loss, train/accuracy, val/loss, val/accuracy; best is
+                          the epoch of the highest validation accuracy, the earlier of equals
     """
     check_settings(settings)
     optimizer = SGD(settings["learning_rate"], settings["reg"])
@@ -120,22 +143,34 @@ def main():
         settings = load_settings(args.config)
         say("reading data/mnist_train.csv and data/mnist_test.csv")
         train_data, train_label, valid_data, valid_label = load_mnist_trainval()
-        train_set, valid_set = as_arrays(train_data, train_label), as_arrays(valid_data, valid_label)
+        train_set, valid_set = (
+            as_arrays(train_data, train_label),
+            as_arrays(valid_data, valid_label),
+        )
         del train_data, valid_data  # the lists are as large as the arrays
         test_set = as_arrays(*load_mnist_test())
         model = build_model(settings)
 
         def show(row):
             epoch, *values = row.values()
-            text = "loss {:.4f}, accuracy {:.4f}; validation loss {:.4f}, accuracy {:.4f}".format(*values)
+            text = "loss {:.4f}, accuracy {:.4f}; validation loss {:.4f}, accuracy {:.4f}".format(
+                *values
+            )
             say(f"epoch {epoch}/{settings['epochs']}: {text}")
 
         rows = fit(model, train_set, valid_set, settings, args.seed, show)
     except (OSError, ValueError, FloatingPointError, yaml.YAMLError) as e:
         sys.exit(f"main.py: {e}")
-    _, accuracy = evaluate(*generate_batched_data(*test_set, settings["batch_size"]), model, settings["debug"])
+    _, accuracy = evaluate(
+        *generate_batched_data(*test_set, settings["batch_size"]), model, settings["debug"]
+    )
     print(f"Final Accuracy on Test Data: {accuracy:.4f}")
-    plot_curves(*([row[key] for row in rows] for key in ("train/loss", "train/accuracy", "val/loss", "val/accuracy")))
+    plot_curves(
+        *(
+            [row[key] for row in rows]
+            for key in ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
+        )
+    )
 
 
 if __name__ == "__main__":

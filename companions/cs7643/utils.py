@@ -1,4 +1,4 @@
-"""Reading MNIST from CSV, cutting it into batches, one epoch of training or evaluation, learning curves."""
+"""MNIST from CSV, its batches, one epoch of training or evaluation, learning curves."""
 
 import os
 import random
@@ -6,11 +6,15 @@ from itertools import chain
 
 import numpy as np
 
-PIXELS, CLASSES = 784, 10
+PIXELS = 784
+CLASSES = 10
 
 
 class _Grey(dict):
-    """Grey value as text -> number in [0, 1]. Equal pixels share one float: 60,000 images take 0.4 GB, not 1.5."""
+    """Grey value as text -> number in [0, 1].
+
+    Equal pixels share one float: 60,000 images take 0.4 GB, not 1.5.
+    """
 
     def __missing__(self, text):
         value = int(text)
@@ -23,23 +27,30 @@ class _Grey(dict):
 def load_csv(path):
     """Read `label,p0,...,p783` lines: images as lists of 784 floats in [0, 1], labels as ints.
 
-    raises  FileNotFoundError if there is no such file; ValueError, with the line, for anything else than whole
-            numbers: a label of 0..9 and 784 grey values of 0..255
+    raises  FileNotFoundError if there is no such file; ValueError, with the line, for anything else
+            than whole numbers: a label of 0..9 and 784 grey values of 0..255
     """
     if not os.path.exists(path):
-        raise FileNotFoundError(f"{path} is missing: make it with `cd data && sh get_data.sh` (Windows: get_data.bat)")
-    data, labels, grey = [], [], _Grey()
+        raise FileNotFoundError(
+            f"{path} is missing: make it with `cd data && sh get_data.sh` (Windows: get_data.bat)"
+        )
+    data = []
+    labels = []
+    grey = _Grey()
     with open(path, encoding="ascii", errors="replace") as file:
         for number, line in enumerate(file, start=1):
             label, *pixels = line.rstrip().split(",")
             try:
-                image, label = list(map(grey.__getitem__, pixels)), int(label)
+                image = list(map(grey.__getitem__, pixels))
+                label = int(label)
                 if not 0 <= label < CLASSES:
                     raise ValueError(f"label {label} is not in 0..{CLASSES - 1}")
                 if len(image) != PIXELS:
                     raise ValueError(f"{len(image)} grey values instead of {PIXELS}")
             except ValueError as e:
-                raise ValueError(f"{path}, line {number}: {e}; expected are a label and {PIXELS} grey values") from None
+                raise ValueError(
+                    f"{path}, line {number}: {e}; expected are a label and {PIXELS} grey values"
+                ) from None
             data.append(image)
             labels.append(label)
     if not data:
@@ -48,9 +59,10 @@ def load_csv(path):
 
 
 def load_mnist_trainval():
-    """Training and validation set: the first 80 % of ./data/mnist_train.csv and the rest, in the file's order.
+    """The first 80 % of ./data/mnist_train.csv and the rest, in the file's order.
 
-    gives  train_data, train_label, val_data, val_label: lists of images (lists of 784 floats) and of ints
+    gives  train_data, train_label, val_data, val_label: lists of images (lists of 784 floats) and
+           of ints
     """
     data, label = load_csv("./data/mnist_train.csv")
     cut = len(data) * 4 // 5
@@ -63,12 +75,14 @@ def load_mnist_test():
 
 
 def as_arrays(data, label):
-    """Images (N, D) as float64 and labels (N,) as int64; what is such an array already is not copied.
+    """Images (N, D) as float64, labels (N,) as int64; what is such an array already is not copied.
 
-    raises  ValueError if there are no images, rows of different lengths, or not one label an image
+    raises  ValueError without images, for rows of different lengths, or not one label an image
     """
     if len(data) != len(label) or len(data) == 0:
-        raise ValueError(f"need as many labels as images, at least one, not {len(label)} and {len(data)}")
+        raise ValueError(
+            f"need as many labels as images, at least one, not {len(label)} and {len(data)}"
+        )
     if isinstance(data, list) and isinstance(data[0], list) and not isinstance(data[0][0], list):
         if any(len(row) != len(data[0]) for row in data):
             raise ValueError("all images must have the same number of pixels")
@@ -118,34 +132,48 @@ def train(epoch, batched_train_data, batched_train_label, model, optimizer, debu
 def evaluate(batched_test_data, batched_test_label, model, debug=True):
     """Loss and accuracy as `train` gives them, with neither gradients nor steps."""
     return _walk(
-        batched_test_data, batched_test_label, lambda X, y: model.forward(X, y, mode="valid"), "evaluation", debug
+        batched_test_data,
+        batched_test_label,
+        lambda X, y: model.forward(X, y, mode="valid"),
+        "evaluation",
+        debug,
     )
 
 
 def _walk(batched_data, batched_label, look, what, debug):
     """Mean loss and sample-weighted accuracy of look(X, y) over the batches."""
     if len(batched_data) != len(batched_label) or len(batched_data) == 0:
-        raise ValueError(f"need batches of images and as many of labels, not {len(batched_data)}, {len(batched_label)}")
+        raise ValueError(
+            f"need batches of images and as many of labels, "
+            f"not {len(batched_data)}, {len(batched_label)}"
+        )
     loss_sum = hits = samples = 0.0
     for number, (X, y) in enumerate(zip(batched_data, batched_label)):
         loss, accuracy = look(X, y)
         if debug and not np.isfinite(loss):
-            raise FloatingPointError(f"{what}: the loss of batch {number} is {loss}; a smaller learning rate may help")
-        loss_sum, hits, samples = loss_sum + loss, hits + accuracy * len(y), samples + len(y)
+            raise FloatingPointError(
+                f"{what}: the loss of batch {number} is {loss}; a smaller learning rate may help"
+            )
+        loss_sum += loss
+        hits += accuracy * len(y)
+        samples += len(y)
     return float(loss_sum / len(batched_data)), float(hits / samples)
 
 
 def plot_curves(train_loss_history, train_acc_history, valid_loss_history, valid_acc_history):
     """Save loss and accuracy per epoch, for training and validation data, as ./learning_curves.png.
 
-    Draws without pyplot: nothing opens, nothing waits for a display. The file is written whole or not at all.
+    It draws without pyplot: nothing opens, nothing waits for a display. The file is written whole
+    or not at all.
     raises  ValueError if the histories are empty or of different lengths
     """
-    from matplotlib.figure import Figure  # here, as importing it takes longer than all the rest
+    from matplotlib.figure import Figure  # here: importing it takes longer than all the rest
 
     histories = [train_loss_history, valid_loss_history, train_acc_history, valid_acc_history]
     if len({len(history) for history in histories}) != 1 or len(train_loss_history) == 0:
-        raise ValueError(f"the four histories must be equally long and not empty: {[len(h) for h in histories]}")
+        raise ValueError(
+            f"the four histories must be equally long and not empty: {[len(h) for h in histories]}"
+        )
     epochs = np.arange(1, len(train_loss_history) + 1)
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     for ax, (train_values, valid_values), name in zip(

@@ -1,7 +1,7 @@
 """Write mnist_train.csv and mnist_test.csv beside this file, from MNIST's four IDX files.
 
-They are taken from $COURSEWORK_DATA/mnist/*.gz if they are there, and downloaded otherwise; either way the
-unpacked bytes must have the known SHA-256. Runs with Python's standard library alone.
+They are taken from $COURSEWORK_DATA/mnist/*.gz if they are there, and downloaded otherwise; either
+way the unpacked bytes must have the known SHA-256. It runs with Python's standard library alone.
 """
 
 import gzip
@@ -13,7 +13,10 @@ import urllib.request
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-MIRRORS = ("https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/")
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
 FILES = {  # name: SHA-256 of the unpacked file
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -57,7 +60,9 @@ def rows(images, labels):
     label_magic, label_count = struct.unpack(">2I", labels[:8])
     size = height * width
     if (magic, label_magic) != (2051, 2049) or label_count != count:
-        raise ValueError(f"not a pair of IDX files: magic {magic}, {label_magic}, counts {count}, {label_count}")
+        raise ValueError(
+            f"not a pair of IDX files: magic {magic}, {label_magic}, counts {count}, {label_count}"
+        )
     if len(images) != 16 + count * size or len(labels) != 8 + count:
         raise ValueError("an IDX file is cut off")
     text = [str(value) for value in range(256)]
@@ -85,7 +90,8 @@ def main():
     content = {name: unpacked(name, sha256) for name, sha256 in FILES.items()}
     for target, prefix in (("mnist_train.csv", "train"), ("mnist_test.csv", "t10k")):
         say(f"writing {target}")
-        images, labels = content[f"{prefix}-images-idx3-ubyte"], content[f"{prefix}-labels-idx1-ubyte"]
+        images = content[f"{prefix}-images-idx3-ubyte"]
+        labels = content[f"{prefix}-labels-idx1-ubyte"]
         write_csv(HERE / target, rows(images, labels))
 
 

@@ -4,9 +4,10 @@ from ._base_network import _baseNetwork
 
 
 class SoftmaxRegression(_baseNetwork):
-    """Pixels -> linear map without bias -> ReLU -> softmax -> cross-entropy, as the assignment prescribes.
+    """Pixels -> linear map without bias -> ReLU -> softmax -> cross-entropy, as prescribed.
 
-    The ReLU is unusual here: a class whose logits are negative for every image gets no gradient any more.
+    The ReLU is unusual here: a class whose logits are negative for every image gets no gradient
+    any more.
     """
 
     def __init__(self, input_size=784, num_classes=10):
@@ -16,7 +17,9 @@ class SoftmaxRegression(_baseNetwork):
         self.gradients = {"W1": np.zeros_like(self.weights["W1"])}
 
     def forward(self, X, y, mode="train"):
-        """Loss [nats] and accuracy of a batch X (N, input_size), y (N,); in train mode the gradient too.
+        """Loss [nats] and accuracy of a batch X (N, input_size), y (N,).
+
+        In train mode it writes the gradient too.
 
         raises  ValueError for shapes or labels that do not fit
         """

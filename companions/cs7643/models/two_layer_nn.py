@@ -10,14 +10,17 @@ class TwoLayerNet(_baseNetwork):
         super().__init__(input_size, num_classes)
         _at_least_one("hidden_size", hidden_size)
         self.hidden_size = hidden_size
-        for layer, shape in enumerate([(input_size, hidden_size), (hidden_size, num_classes)], start=1):
+        shapes = [(input_size, hidden_size), (hidden_size, num_classes)]
+        for layer, shape in enumerate(shapes, start=1):
             np.random.seed(1024)  # noqa: NPY002  before each matrix, as the assignment has it
             self.weights[f"W{layer}"] = 0.001 * np.random.randn(*shape)  # noqa: NPY002
             self.weights[f"b{layer}"] = np.zeros(shape[1])
         self.gradients = {name: np.zeros_like(w) for name, w in self.weights.items()}
 
     def forward(self, X, y, mode="train"):
-        """Loss [nats] and accuracy of a batch X (N, input_size), y (N,); in train mode the gradients too.
+        """Loss [nats] and accuracy of a batch X (N, input_size), y (N,).
+
+        In train mode it writes the gradients too.
 
         raises  ValueError for shapes or labels that do not fit
         """
@@ -27,7 +30,9 @@ class TwoLayerNet(_baseNetwork):
         p = self.softmax(a @ W2 + b2)  # (N, C)
         if mode == "train":
             error2 = self._logit_error(p, y)  # (N, C)
-            error1 = error2 @ W2.T * (a * (1 - a))  # (N, H); a (1 - a) is the sigmoid's derivative
-            self.gradients["W1"], self.gradients["b1"] = X.T @ error1, error1.sum(axis=0)
-            self.gradients["W2"], self.gradients["b2"] = a.T @ error2, error2.sum(axis=0)
+            error1 = error2 @ W2.T * (a * (1 - a))  # (N, H); the sigmoid's slope is a (1 - a)
+            self.gradients["W1"] = X.T @ error1
+            self.gradients["b1"] = error1.sum(axis=0)
+            self.gradients["W2"] = a.T @ error2
+            self.gradients["b2"] = error2.sum(axis=0)
         return self.cross_entropy_loss(p, y), self.compute_accuracy(p, y)

@@ -11,14 +11,15 @@ class _BaseOptimizer:
         for name, value in (("learning_rate", learning_rate), ("reg", reg)):
             if isinstance(value, bool | str) or not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} must be a finite number of 0 or more, not {value!r}")
-        self.learning_rate, self.reg = learning_rate, reg
+        self.learning_rate = learning_rate
+        self.reg = reg
 
     def update(self, model):
         """One step on model.weights, from model.gradients."""
         raise NotImplementedError("update belongs to the subclasses")
 
     def apply_regularization(self, model):
-        """Add the slope of the L2 penalty, reg * W, to the gradient of every matrix W*; biases b* are not punished."""
+        """Add the slope of the L2 penalty, reg * W, to the gradient of every W*, of no bias b*."""
         for name, weight in model.weights.items():
             if name.startswith("W"):
                 model.gradients[name] = model.gradients[name] + self.reg * weight

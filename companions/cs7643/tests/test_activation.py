@@ -27,8 +27,16 @@ class TestActivation(unittest.TestCase):
         np.testing.assert_array_equal(self.net.ReLU_dev(self.x), [[0, 0, 0], [1, 1, 1]])
 
     def test_arguments_stay_as_they_are_and_results_are_float64(self):
-        for function in (self.net.sigmoid, self.net.sigmoid_dev, self.net.ReLU, self.net.ReLU_dev, self.net.softmax):
+        for function in (
+            self.net.sigmoid,
+            self.net.sigmoid_dev,
+            self.net.ReLU,
+            self.net.ReLU_dev,
+            self.net.softmax,
+        ):
             before = self.x.copy()
             self.assertEqual(function(self.x).dtype, np.float64)
-            np.testing.assert_array_equal(self.x, before, err_msg=f"{function.__name__} overwrites its argument")
+            np.testing.assert_array_equal(
+                self.x, before, err_msg=f"{function.__name__} overwrites its argument"
+            )
         self.assertEqual(self.net.ReLU_dev(np.array([-1, 2])).dtype, np.float64)

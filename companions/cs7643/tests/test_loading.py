@@ -36,7 +36,9 @@ class TestLoading(unittest.TestCase):
 
     def test_the_split_is_80_to_20_in_the_order_of_the_file(self):
         train_data, train_label, val_data, val_label = utils.load_mnist_trainval()
-        self.assertEqual((len(train_data), len(train_label), len(val_data), len(val_label)), (40, 40, 10, 10))
+        self.assertEqual(
+            (len(train_data), len(train_label), len(val_data), len(val_label)), (40, 40, 10, 10)
+        )
         self.assertEqual(train_label + val_label, self.labels.tolist())
         np.testing.assert_array_equal(train_data + val_data, self.pixels / 255)
 
@@ -66,7 +68,9 @@ class TestLoading(unittest.TestCase):
         X, y = utils.generate_batched_data(data, label, batch_size=16)
         self.assertEqual([x.shape for x in X], [(16, 784)] * 3 + [(2, 784)])
         self.assertEqual([t.shape for t in y], [(16,)] * 3 + [(2,)])
-        self.assertTrue(all(x.dtype == np.float64 for x in X) and all(t.dtype == np.int64 for t in y))
+        self.assertTrue(
+            all(x.dtype == np.float64 for x in X) and all(t.dtype == np.int64 for t in y)
+        )
         np.testing.assert_array_equal(np.concatenate(X), self.pixels / 255)
         np.testing.assert_array_equal(np.concatenate(y), self.labels)
 
@@ -83,12 +87,16 @@ class TestLoading(unittest.TestCase):
 
     def test_without_a_seed_two_shuffles_differ(self):
         random.seed(0)
-        first, second = (utils.generate_batched_data(self.pixels, self.labels, shuffle=True)[0] for _ in range(2))
+        first, second = (
+            utils.generate_batched_data(self.pixels, self.labels, shuffle=True)[0] for _ in range(2)
+        )
         self.assertFalse(np.array_equal(np.concatenate(first), np.concatenate(second)))
 
     def test_arrays_are_as_welcome_as_lists(self):
         got = utils.generate_batched_data(self.pixels / 255, self.labels, 9, True, 3)
-        want = utils.generate_batched_data((self.pixels / 255).tolist(), self.labels.tolist(), 9, True, 3)
+        want = utils.generate_batched_data(
+            (self.pixels / 255).tolist(), self.labels.tolist(), 9, True, 3
+        )
         for a, b in zip(got[0] + got[1], want[0] + want[1]):
             np.testing.assert_array_equal(a, b)
 

@@ -22,7 +22,9 @@ class TestLoss(unittest.TestCase):
 
     def test_cross_entropy_is_the_mean_over_the_batch(self):
         p = np.array([[0.1, 0.9], [0.5, 0.5], [0.25, 0.75]])
-        self.assertAlmostEqual(self.net.cross_entropy_loss(p, np.array([1, 0, 0])), -np.log(0.9 * 0.5 * 0.25) / 3, 14)
+        self.assertAlmostEqual(
+            self.net.cross_entropy_loss(p, np.array([1, 0, 0])), -np.log(0.9 * 0.5 * 0.25) / 3, 14
+        )
 
     def test_a_probability_of_0_gives_a_large_and_finite_loss(self):
         with warnings.catch_warnings():

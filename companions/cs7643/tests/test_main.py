@@ -16,16 +16,25 @@ class TestMain(unittest.TestCase):
         return main.load_settings(file.name)
 
     def test_the_three_config_files_hold_the_defaults(self):
-        for name, kind in (("softmax", "SoftmaxRegression"), ("twolayer", "TwoLayerNet"), ("exp", "TwoLayerNet")):
+        for name, kind in (
+            ("softmax", "SoftmaxRegression"),
+            ("twolayer", "TwoLayerNet"),
+            ("exp", "TwoLayerNet"),
+        ):
             settings = main.load_settings(os.path.join(HERE, "configs", f"config_{name}.yaml"))
             self.assertEqual(type(main.build_model(settings)).__name__, kind)
             if name != "exp":  # that one is for experiments
-                self.assertEqual(settings, main.DEFAULTS["Train"] | main.DEFAULTS["Model"] | {"type": kind})
+                self.assertEqual(
+                    settings, main.DEFAULTS["Train"] | main.DEFAULTS["Model"] | {"type": kind}
+                )
 
     def test_values_that_are_not_allowed_are_named(self):
         for text, said in (
             ("Train:\n  learning_rate: 1e-3\n", "learning_rate must be a number.*0.001"),
-            ("Train:\n  learning_rat: 0.1\n", "Train.learning_rat is not known; allowed are .*learning_rate"),
+            (
+                "Train:\n  learning_rat: 0.1\n",
+                "Train.learning_rat is not known; allowed are .*learning_rate",
+            ),
             ("Train:\n  reg: -1\n", "reg must be finite"),
             ("Train:\n  batch_size: 1.5\n", "batch_size must be a whole number"),
             ("Train:\n  epochs: True\n", "epochs must be a whole number"),
@@ -40,11 +49,15 @@ class TestMain(unittest.TestCase):
         rng = np.random.default_rng(0)
         y = rng.integers(0, 10, 250)
         X = rng.uniform(size=(250, 784)) * 0.5 + np.eye(784)[y] * 5
-        settings = self.settings("Train:\n  epochs: 5\n  learning_rate: 2.0\nModel:\n  hidden_size: 8\n")
+        settings = self.settings(
+            "Train:\n  epochs: 5\n  learning_rate: 2.0\nModel:\n  hidden_size: 8\n"
+        )
         seen, finals = [], []
         for _ in range(2):
             model = main.build_model(settings)
-            rows = main.fit(model, (X[:200], y[:200]), (X[200:], y[200:]), settings, seed=3, log=seen.append)
+            rows = main.fit(
+                model, (X[:200], y[:200]), (X[200:], y[200:]), settings, seed=3, log=seen.append
+            )
             finals.append(model.weights["W1"])
             best = max(row["val/accuracy"] for row in rows)
             self.assertAlmostEqual(model.forward(X[200:], y[200:], mode="valid")[1], best, 12)
@@ -53,7 +66,9 @@ class TestMain(unittest.TestCase):
         np.testing.assert_array_equal(*finals)
         other = main.build_model(settings)
         main.fit(other, (X[:200], y[:200]), (X[200:], y[200:]), settings, seed=4)
-        self.assertFalse(np.array_equal(other.weights["W1"], finals[0]), "another seed, another shuffle")
+        self.assertFalse(
+            np.array_equal(other.weights["W1"], finals[0]), "another seed, another shuffle"
+        )
 
     def test_every_epoch_and_every_seed_has_its_own_shuffle(self):
         seeds = []

@@ -25,12 +25,17 @@ class TestNetwork(unittest.TestCase):
 
     def absolute_sums(self, model, **want):
         for name, value in want.items():
-            np.testing.assert_allclose(np.abs(model.gradients[name]).sum(), value, rtol=1e-10, err_msg=name)
+            np.testing.assert_allclose(
+                np.abs(model.gradients[name]).sum(), value, rtol=1e-10, err_msg=name
+            )
 
     def test_shapes_and_start(self):
         for model, shapes in (
             (SoftmaxRegression(), {"W1": (784, 10)}),
-            (TwoLayerNet(hidden_size=32), {"W1": (784, 32), "b1": (32,), "W2": (32, 10), "b2": (10,)}),
+            (
+                TwoLayerNet(hidden_size=32),
+                {"W1": (784, 32), "b1": (32,), "W2": (32, 10), "b2": (10,)},
+            ),
         ):
             self.assertEqual({name: w.shape for name, w in model.weights.items()}, shapes)
             self.assertEqual({name: g.shape for name, g in model.gradients.items()}, shapes)
@@ -53,13 +58,18 @@ class TestNetwork(unittest.TestCase):
         loss, accuracy = model.forward(self.X, self.y)
         self.assertAlmostEqual(loss, 2.302732227850026, 14)
         self.assertEqual(accuracy, 6 / 64)
-        self.absolute_sums(model, W1=0.518731917916, b1=0.000611623076488, W2=4.90861429872, b2=0.0767378446278)
+        self.absolute_sums(
+            model, W1=0.518731917916, b1=0.000611623076488, W2=4.90861429872, b2=0.0767378446278
+        )
 
     def test_golden_two_layer_net_with_biases(self):
         model = TwoLayerNet(hidden_size=128)
-        model.weights["b1"], model.weights["b2"] = np.linspace(-1, 1, 128), np.linspace(-0.5, 0.5, 10)
+        model.weights["b1"] = np.linspace(-1, 1, 128)
+        model.weights["b2"] = np.linspace(-0.5, 0.5, 10)
         self.assertAlmostEqual(model.forward(self.X, self.y)[0], 2.3643016062869897, 14)
-        self.absolute_sums(model, W1=1.13081068996, b1=0.00274772711365, W2=19.5331349987, b2=0.305328836711)
+        self.absolute_sums(
+            model, W1=1.13081068996, b1=0.00274772711365, W2=19.5331349987, b2=0.305328836711
+        )
 
     def test_gradients_agree_with_central_differences(self):
         rng = np.random.default_rng(0)
@@ -70,7 +80,9 @@ class TestNetwork(unittest.TestCase):
             model.forward(X, y)
             for name, w in model.weights.items():
                 for where in np.ndindex(w.shape):
-                    self.assertAlmostEqual(model.gradients[name][where], slope(model, X, y, name, where), 8)
+                    self.assertAlmostEqual(
+                        model.gradients[name][where], slope(model, X, y, name, where), 8
+                    )
 
     def test_a_second_batch_overwrites_the_gradients(self):
         for make in (SoftmaxRegression, TwoLayerNet):

@@ -14,7 +14,9 @@ def filled(model, seed=0):
     for values in (model.weights, model.gradients):
         for name in values:
             values[name] = rng.normal(size=values[name].shape)
-    return model, *({n: v.copy() for n, v in values.items()} for values in (model.weights, model.gradients))
+    return model, *(
+        {n: v.copy() for n, v in values.items()} for values in (model.weights, model.gradients)
+    )
 
 
 class TestTraining(unittest.TestCase):
@@ -22,7 +24,9 @@ class TestTraining(unittest.TestCase):
         model, weights, gradients = filled(TwoLayerNet(6, 3, hidden_size=4))
         SGD(learning_rate=0.1, reg=0.3).apply_regularization(model)
         for name, g in gradients.items():
-            np.testing.assert_allclose(model.gradients[name], g + 0.3 * weights[name] * (name[0] == "W"), rtol=1e-15)
+            np.testing.assert_allclose(
+                model.gradients[name], g + 0.3 * weights[name] * (name[0] == "W"), rtol=1e-15
+            )
             np.testing.assert_array_equal(model.weights[name], weights[name])
 
     def test_update_regularises_once_and_moves_every_key(self):
