@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 
 import optuna
 from filelock import FileLock
@@ -141,8 +142,13 @@ def _source(train: Train) -> str:
     try:
         return inspect.getsource(train)
     except OSError:
-        code = train.__code__
-        return f"{code.co_code.hex()} {code.co_names} {code.co_consts}"
+        return _compiled(train.__code__)
+
+
+def _compiled(code: CodeType) -> str:
+    """Compiled code as text that is the same in every process, functions inside it included."""
+    constants = [_compiled(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
+    return f"{code.co_code.hex()} {code.co_names} {constants}"
 
 
 def _open_study(task: _Task, journal: Path) -> optuna.Study:

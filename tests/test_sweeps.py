@@ -534,3 +534,16 @@ def test_a_line_cut_by_a_kill_and_a_left_lock_file_do_not_stop_the_sweep(own_run
     assert len(run_sweep(sweep(), bowl, 4)) == 4 and time.time() - start < 10
     assert journal.read_bytes().startswith(whole)
     assert all(isinstance(json.loads(line), dict) for line in journal.read_text().splitlines())
+
+
+def test_a_training_without_source_text_continues_its_journal_until_it_changes():
+    def made(factor):
+        names = {}
+        inner = f"    def f(x):\n        return {factor} * x\n"
+        text = f"def train(s, log):\n{inner}    return f(s['rate'])"
+        exec(text, names)  # as in a process that knows no notebook cells
+        return names["train"]
+
+    assert len(run_sweep(sweep(), made(2), 3)) == 3
+    assert len(run_sweep(sweep(), made(2), 2)) == 3, "the same training, compiled again"
+    assert len(run_sweep(sweep(), made(3), 2)) == 2
