@@ -1,0 +1,195 @@
+"""One search for a digit network's recipe, the same for every network that is compared.
+
+Step one tunes the rate of SGD, once constant and once with a one-cycle schedule, and of AdamW with
+the schedule, so that each side of a comparison has a rate of its own. Step two starts from SGD with
+the schedule and changes one thing at a time, each from the same seeds.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+from torch import nn
+
+from backstage.processes import in_parallel
+from backstage.statistics import Interval
+
+DECAY = 0.05  # weight decay that step two tries with AdamW
+LEAST = 0.1  # a kept ingredient lowers the validation loss by at least this share
+
+
+class Group(NamedTuple):
+    """Recipes of step one that differ in the rate alone."""
+
+    name: str
+    weight_decay: float | None  # None: SGD
+    one_cycle: bool
+    rates: tuple[float, ...]
+
+
+GROUPS = (
+    Group("SGD, constant", None, False, (0.003, 0.01, 0.03, 0.1)),
+    Group("SGD, one-cycle", None, True, (0.01, 0.03, 0.1, 0.3)),
+    Group("AdamW, one-cycle", 0.0, True, (0.001, 0.003, 0.01, 0.03)),
+)
+
+
+class Candidate(NamedTuple):
+    """A recipe to try; he: whether the first weights are those of He et al."""
+
+    name: str
+    recipe: Any
+    he: bool = False
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One recipe of the search and how its networks did on the validation images.
+
+    Attributes:
+        name: what the recipe is called in tables.
+        recipe: how the networks were trained.
+        he: whether their first weights were those of He et al.
+        loss: (seeds,) validation losses [nats]; infinite where a training diverged.
+        error: (seeds,) validation errors [%].
+    """
+
+    name: str
+    recipe: Any
+    he: bool
+    loss: np.ndarray
+    error: np.ndarray
+
+
+def he_start(net: nn.Module) -> nn.Module:
+    """Draw the weights of hidden layers anew: normal, variance 2 / inputs; their biases are 0.
+
+    Source: He, Zhang, Ren and Sun, ICCV 2015.
+    """
+    layers = [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    for layer in layers[:-1]:  # no ReLU follows the last one
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        nn.init.zeros_(layer.bias)
+    return net
+
+
+def tune_rates(train: Callable, base: Any, seeds: Sequence[int]) -> list[list[Tried]]:
+    """Step one: train the recipes of each group at four rates.
+
+    Args:
+        train: train(recipe=..., he=..., seed=...) -> row of the last epoch, with val/loss and
+            val/accuracy.
+        base: the recipe to change.
+        seeds: of the networks of each recipe.
+
+    Returns:
+        One list for each group; in it one entry for each rate.
+    """
+    groups = []
+    for group in GROUPS:
+        change = {"weight_decay": group.weight_decay, "one_cycle": group.one_cycle}
+        recipes = [replace(base, rate=rate, **change) for rate in group.rates]
+        groups.append([Candidate(group.name, recipe) for recipe in recipes])
+    tried = iter(try_all(train, [candidate for group in groups for candidate in group], seeds))
+    return [[next(tried) for _ in group] for group in groups]
+
+
+def best_of(tried: Sequence[Tried]) -> Tried:
+    """The recipe whose networks have the lowest mean validation loss."""
+    return min(tried, key=lambda one: one.loss.mean())
+
+
+def one_change_each(start: Any, constant: Any, adamw: Any) -> list[Candidate]:
+    """Step two: a recipe of step one, and the same with one change each.
+
+    Args:
+        start: SGD with the one-cycle schedule.
+        constant: SGD with a constant rate, tuned for itself.
+        adamw: AdamW with the one-cycle schedule, its rate tuned for itself.
+    """
+    return [
+        Candidate("SGD, one-cycle", start),
+        Candidate("constant rate", constant),
+        Candidate("Nesterov's momentum", replace(start, nesterov=True)),
+        Candidate("AdamW", adamw),
+        Candidate("AdamW, weight decay", replace(adamw, weight_decay=DECAY)),
+        Candidate("batches of 128", replace(start, batch=128)),
+        Candidate("He's first weights", start, he=True),
+        Candidate("augmentation", replace(start, augment=True)),
+    ]
+
+
+def try_all(train: Callable, candidates: Sequence[Candidate], seeds: Sequence[int]) -> list[Tried]:
+    """Train the networks of all candidates from the same seeds; arguments as in `tune_rates`."""
+    jobs = [
+        {"recipe": candidate.recipe, "he": candidate.he, "seed": seed}
+        for candidate in candidates
+        for seed in seeds
+    ]
+    rows = in_parallel(train, jobs, "short trainings")
+    loss = np.reshape([row["val/loss"] for row in rows], (len(candidates), len(seeds)))
+    error = 100 * (1 - np.reshape([row["val/accuracy"] for row in rows], loss.shape))
+    loss = np.nan_to_num(loss, nan=np.inf)
+    return [
+        Tried(candidate.name, candidate.recipe, candidate.he, *found)
+        for candidate, *found in zip(candidates, loss, error)
+    ]
+
+
+def paired_difference(changed: np.ndarray, before: np.ndarray) -> Interval:
+    """Student's 95 % interval for the mean of changed - before, (n,) each, paired by seed."""
+    return Interval(*stats.ttest_1samp(changed - before, 0).confidence_interval())
+
+
+class Change(NamedTuple):
+    """What one change does to a recipe, over the same seeds: 95 % intervals of changed - before."""
+
+    name: str
+    error: np.ndarray  # (seeds,) validation errors of the changed recipe [%]
+    gain: float  # share by which the mean validation loss is lower
+    loss_difference: Interval  # [nats]
+    error_difference: Interval  # percentage points
+
+    @property
+    def better(self) -> bool:
+        """Whether the validation loss is lower: clear of zero, and by enough to be worth it."""
+        return self.loss_difference.high < 0 and self.gain >= LEAST
+
+    @property
+    def worse(self) -> bool:
+        """Whether the validation loss is clearly higher."""
+        return self.loss_difference.low > 0
+
+
+def compare(tried: Sequence[Tried]) -> list[Change]:
+    """Compare every recipe with the first one, which has the same seeds."""
+    before = tried[0]
+    return [
+        Change(
+            one.name,
+            one.error,
+            1 - one.loss.mean() / before.loss.mean(),
+            paired_difference(one.loss, before.loss),
+            paired_difference(one.error, before.error),
+        )
+        for one in tried[1:]
+    ]
+
+
+def table(before: Tried, changes: Sequence[Change]) -> list[list[str]]:
+    """Rows for the report: name, error as mean and standard deviation, the two intervals.
+
+    The interval of the loss is in thousandths of a nat.
+    """
+    rows = [[before.name, _mean_and_std(before.error), "", ""]]
+    for one in changes:
+        loss = [f"${1000 * end:+.0f}$" for end in one.loss_difference]
+        error = [f"${end:+.2f}$" for end in one.error_difference]
+        rows.append([one.name, _mean_and_std(one.error), " to ".join(loss), " to ".join(error)])
+    return rows
+
+
+def _mean_and_std(values: np.ndarray) -> str:
+    return rf"{values.mean():.2f} $\pm$ {values.std(ddof=1):.2f}"
