@@ -59,8 +59,8 @@ def name_depths(ax: Axes, shapes: Sequence[Shape]) -> None:
     for depth in sorted({depth for depth, _ in shapes}):
         places = [_place(i, d) for i, (d, _) in enumerate(shapes) if d == depth]
         words = ("linear", "1 layer", "2 layers", "3 layers")[depth]
-        ax.text(np.mean(places), -0.215, words, ha="center", fontsize=8)
-    ax.set_xlabel("width of the hidden layers, by depth", labelpad=16)
+        ax.text(np.mean(places), -0.2, words, ha="center", fontsize=8)
+    ax.set_xlabel("width of the hidden layers, by depth", labelpad=22)
 
 
 def _place(number: int, depth: int) -> float:
