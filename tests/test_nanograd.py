@@ -15,14 +15,14 @@ from nanograd import DomainError, Var, dot, draw_graph, graph, layout
 
 
 def test_a_product_and_a_reused_input():
-    a, b, d = Var(3), Var(5), Var(9)
+    a, b, d = map(Var, (3, 5, 9))
     f = a * b + a * d
     f.backward()
     assert (f.v, f.grad, a.grad, b.grad, d.grad) == (42, 1, 14, 3, 3)
 
 
 def test_the_tutorial_function():
-    x, y, z, w = Var(3), Var(-4), Var(2), Var(-1)
+    x, y, z, w = map(Var, (3, -4, 2, -1))
     f = 2 * (x * y + z.maximum(w))
     f.backward()
     assert [f.v, x.grad, y.grad, z.grad, w.grad] == [-20, -8, 6, 2, 0]
@@ -83,13 +83,13 @@ def test_both_inputs_of_each_operator_get_their_part():
         (lambda a, b: a / b, (1 / 5, -3 / 25)),
         (lambda a, b: a**b, (5 * 3**4, 3**5 * math.log(3))),
     ]:
-        a, b = Var(3), Var(5)
+        a, b = map(Var, (3, 5))
         f(a, b).backward()
         assert (a.grad, b.grad) == pytest.approx(slopes, rel=1e-14)
 
 
 def test_grad_fn_gives_inputs_and_local_derivatives():
-    a, b = Var(3), Var(5)
+    a, b = map(Var, (3, 5))
     assert (a * b).grad_fn() == [(a, 5.0), (b, 3.0)]
     assert a.exp().grad_fn() == [(a, math.exp(3))] and a.grad_fn() == []
 
@@ -98,7 +98,9 @@ def test_an_operation_of_your_own():
     x = Var(0.5)
     y = Var(math.sin(x.v), lambda: [(x, math.cos(x.v))])
     (y * y).backward()
-    assert x.grad == pytest.approx(2 * math.sin(0.5) * math.cos(0.5)) and y.grad_fn() == [(x, math.cos(0.5))]
+    assert x.grad == pytest.approx(2 * math.sin(0.5) * math.cos(0.5)) and y.grad_fn() == [
+        (x, math.cos(0.5))
+    ]
     constant = Var(2, lambda: [])
     constant.backward()
     assert constant.grad == 1 and constant.grad_fn() == []
@@ -108,7 +110,7 @@ def test_an_operation_of_your_own():
 
 
 def test_gradients_accumulate_and_are_taken_back():
-    x, y = Var(0.3), Var(-1.7)
+    x, y = map(Var, (0.3, -1.7))
     p = x * y
     f = (p + p.tanh()) * p
     f.backward()
@@ -224,7 +226,13 @@ def test_domain_errors_name_operation_and_value(f, words):
 
 @pytest.mark.parametrize("bad", ["3", None, math.nan, math.inf, 1j, [1], np.ones(2), 10**400])
 def test_only_finite_real_numbers(bad):
-    for f in (Var, lambda x: Var(1) + x, lambda x: x * Var(1), lambda x: Var(1) ** x, lambda x: Var(1).backprop(x)):
+    for f in (
+        Var,
+        lambda x: Var(1) + x,
+        lambda x: x * Var(1),
+        lambda x: Var(1) ** x,
+        lambda x: Var(1).backprop(x),
+    ):
         with pytest.raises(ValueError, match="finite real numbers"):
             f(bad)
 
@@ -268,16 +276,16 @@ def run(inputs, steps, operations):
     """Each step applies an operation to two earlier results; the last result adds them all up."""
     values = list(inputs)
     for op, i, j in steps:
-        values.append(operations[op % len(operations)](values[i % len(values)], values[j % len(values)]))
+        operation = operations[op % len(operations)]
+        values.append(operation(values[i % len(values)], values[j % len(values)]))
     return values, sum(values)
 
 
 @given(numbers, programs)
 @settings(max_examples=300, deadline=None, derandomize=True)
 def test_gradients_agree_with_pytorch(numbers, steps):
-    ours, theirs = [Var(x) for x in numbers], [torch.tensor(x, dtype=torch.float64) for x in numbers]
-    for t in theirs:
-        t.requires_grad_()
+    ours = [Var(x) for x in numbers]
+    theirs = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in numbers]
     values, y = run(ours, steps, SMOOTH + KINKED)
     assume(max(abs(n.v) for n in values) < 1e4)
     y.backward()
@@ -296,11 +304,15 @@ def test_gradients_agree_with_central_differences(numbers, steps):
     values, y = run(inputs, steps, SMOOTH)
     assume(max(abs(n.v) for n in values) < 1e3)
     y.backward()
-    assume(max(abs(n.grad) for n in values) < 1e3)  # steep: the error of the difference grows with the third derivative
+    assume(
+        max(abs(n.grad) for n in values) < 1e3
+    )  # steep: the error of the difference grows with the third derivative
     h = 6e-6  # cube root of the machine precision: rounding and truncation are equally small
     for k, x in enumerate(inputs):
         up, down = ([*numbers[:k], numbers[k] + s, *numbers[k + 1 :]] for s in (h, -h))
-        measured = (run(map(Var, up), steps, SMOOTH)[1].v - run(map(Var, down), steps, SMOOTH)[1].v) / (2 * h)
+        measured = (
+            run(map(Var, up), steps, SMOOTH)[1].v - run(map(Var, down), steps, SMOOTH)[1].v
+        ) / (2 * h)
         assert x.grad == pytest.approx(measured, rel=1e-3, abs=1e-3)
 
 
@@ -310,9 +322,11 @@ def test_dot_is_the_sum_of_products(pairs, bias):
     def leaves():
         return [Var(w) for w, _ in pairs], [Var(x) for _, x in pairs], Var(bias)
 
-    fused, single = leaves(), leaves()
+    fused = leaves()
+    single = leaves()
     y = dot(*fused)
-    z = sum((w * x for w, x in zip(*single[:2])), single[2])
+    weights, inputs, constant = single
+    z = sum((w * x for w, x in zip(weights, inputs)), constant)
     (y * y).backward()
     (z * z).backward()
     assert y.v == pytest.approx(z.v, abs=1e-12)
@@ -324,7 +338,7 @@ def test_dot_is_the_sum_of_products(pairs, bias):
 
 
 def test_the_layout_puts_inputs_left_and_nothing_on_top_of_anything():
-    a, b, d = Var(3), Var(5), Var(9)
+    a, b, d = map(Var, (3, 5, 9))
     f = (a * b + a * d) * a.tanh() + d
     place = layout(graph(f))
     assert all(place[x][0] < place[n][0] for n in place for x, _ in n.grad_fn())
@@ -337,12 +351,16 @@ def test_the_drawing_shows_every_node_and_derivative():
     matplotlib.use("agg")
     from matplotlib import pyplot as plt
 
-    a, b = Var(3), Var(5)
+    a, b = map(Var, (3, 5))
     f = a * b + b * b
     f.backward()
     fig, ax = plt.subplots()
     draw_graph(ax, f, {"first": a})
     texts = [t.get_text() for t in ax.texts if t.get_text()]
     plt.close(fig)
-    assert "first\nv = 3\ngrad = 5" in texts and "input\nv = 5\ngrad = 13" in texts and "5 + 5" in texts
+    assert (
+        "first\nv = 3\ngrad = 5" in texts
+        and "input\nv = 5\ngrad = 13" in texts
+        and "5 + 5" in texts
+    )
     assert sum("grad" in t for t in texts) == 5 and len(texts) == 10
