@@ -1,4 +1,4 @@
-"""The ELEC 576 companion: backpropagation in NumPy, the observed network, its command line and its write-up."""
+"""The ELEC 576 companion: backpropagation in NumPy, the observed network, its write-up."""
 
 import re
 import sys
@@ -14,11 +14,12 @@ FOLDER = Path(__file__).resolve().parent.parent / "companions/elec576"
 sys.path.insert(0, str(FOLDER))
 
 import dcn_mnist as dcn
+import monitor
 import n_layer_neural_network
 from n_layer_neural_network import DeepNeuralNetwork
 from three_layer_neural_network import NeuralNetwork, generate_data, plot_decision_boundary
 
-from imagedata import ImageData
+from backstage.sources import ImageData
 
 X, y = generate_data()
 NAMES = ("Tanh", "sigmoid", "RELU")  # in any case
@@ -36,25 +37,35 @@ def in_order(network, X, y):
     return [g / len(X) for w, b, (W, _) in pairs for g in (w + network.reg_lambda * W, b)]
 
 
+def flat_parameters(network):
+    return [p for pair in network.parameters for p in pair]
+
+
+def measured_slope(network, p, i, X, y, step=1e-5):
+    here = p[i]
+    p[i] = here + step
+    up = network.calculate_loss(X, y)
+    p[i] = here - step
+    down = network.calculate_loss(X, y)
+    p[i] = here
+    return (up - down) / (2 * step)
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("sizes", [(2, 3, 2), (2, 2), (3, 4, 5, 3)])
 def test_gradients_are_the_measured_slopes_of_the_loss(sizes, name):
     rng = np.random.default_rng(1)
-    X, y = rng.normal(size=(30, sizes[0])), rng.integers(0, sizes[-1], 30)
+    X = rng.normal(size=(30, sizes[0]))
+    y = rng.integers(0, sizes[-1], 30)
     kinds = [DeepNeuralNetwork(sizes, name, reg_lambda=2.0, seed=2)]
     if len(sizes) == 3:
         kinds.append(NeuralNetwork(*sizes, name, reg_lambda=2.0, seed=2))
     for network in kinds:
         for _, b in network.parameters:
             b += rng.normal(size=b.shape)  # at b = 0 a ReLU can stand on its kink
-        derived = in_order(network, X, y)
-        for p, g in zip((p for pair in network.parameters for p in pair), derived):
+        for p, g in zip(flat_parameters(network), in_order(network, X, y)):
             for i in np.ndindex(p.shape):
-                here, losses = p[i], []
-                for p[i] in (here + 1e-5, here - 1e-5):
-                    losses.append(network.calculate_loss(X, y))
-                p[i] = here
-                assert abs((losses[0] - losses[1]) / 2e-5 - g[i]) < 1e-8
+                assert abs(measured_slope(network, p, i, X, y) - g[i]) < 1e-8
 
 
 @pytest.mark.parametrize("name, first", [*zip(NAMES, (0.432387, 0.628571, 0.560274))])
@@ -78,7 +89,7 @@ def test_the_fast_walk_is_the_plain_one(sizes, name):
     fast.fit_model(X, labels, 0.002, 50, print_loss=False)
     for _ in range(50):
         steps = in_order(plain, X, labels)
-        for p, g in zip((p for pair in plain.parameters for p in pair), steps):
+        for p, g in zip(flat_parameters(plain), steps):
             p -= 0.002 * len(X) * g
     for (W, b), (V, c) in zip(fast.parameters, plain.parameters):
         assert np.allclose(W, V, rtol=0, atol=1e-9) and np.allclose(b, c, rtol=0, atol=1e-9)
@@ -86,17 +97,18 @@ def test_the_fast_walk_is_the_plain_one(sizes, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_two_three_two_is_the_three_layer_network(name):
-    three, deep = NeuralNetwork(2, 3, 2, name, seed=5), DeepNeuralNetwork([2, 3, 2], name, seed=5)
-    assert three.fit_model(X, y, num_passes=200, print_loss=False, every=20) == deep.fit_model(
-        X, y, num_passes=200, print_loss=False, every=20
-    )
+    three = NeuralNetwork(2, 3, 2, name, seed=5)
+    deep = DeepNeuralNetwork([2, 3, 2], name, seed=5)
+    how = {"num_passes": 200, "print_loss": False, "every": 20}
+    assert three.fit_model(X, y, **how) == deep.fit_model(X, y, **how)
     assert np.array_equal(three.predict(X), deep.predict(X))
 
 
 def test_every_layer_is_penalised():
     free, bound = (DeepNeuralNetwork([2, 4, 3, 2], reg_lambda=lam) for lam in (0, 2))
     squares = sum((W**2).sum() for W, _ in bound.parameters)
-    assert np.isclose(bound.calculate_loss(X, y) - free.calculate_loss(X, y), squares / len(X), rtol=1e-10)
+    penalty = bound.calculate_loss(X, y) - free.calculate_loss(X, y)
+    assert np.isclose(penalty, squares / len(X), rtol=1e-10)
 
 
 @pytest.mark.parametrize("network", [NeuralNetwork(2, 3, 2), DeepNeuralNetwork([2, 3, 3, 2])])
@@ -116,7 +128,9 @@ def test_a_sure_mistake_has_a_finite_loss():
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_divergence_is_reported():
     with pytest.raises(FloatingPointError, match="epsilon = 1e\\+200"):
-        DeepNeuralNetwork([2, 5, 5, 2], "relu").fit_model(X, y, 1e200, 50, print_loss=False, every=1)
+        DeepNeuralNetwork([2, 5, 5, 2], "relu").fit_model(
+            X, y, 1e200, 50, print_loss=False, every=1
+        )
 
 
 @pytest.mark.parametrize(
@@ -172,73 +186,93 @@ def test_parameters_are_counted_with_and_without_padding():
 
 @pytest.mark.parametrize("activation", dcn.ACTIVATIONS)
 def test_pooling_first_is_the_same_function(activation):
-    net, x = dcn.DCN(activation).eval(), DATA.train.tensors[0][:5]
+    net = dcn.DCN(activation).eval()
+    x = DATA.train.tensors[0][:5]
     first = net(x)
     net.in_order = True
     assert torch.allclose(net(x), first, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("init, deviation", [("xavier", 1 / 32), ("he", 2**0.5 / 32), ("normal", 0.01)])
-def test_first_weights(init, deviation):
+@pytest.mark.parametrize("init, std", [("xavier", 1 / 32), ("he", 2**0.5 / 32), ("normal", 0.01)])
+def test_first_weights(init, std):
     net = dcn.DCN(init=init)
-    assert abs(net.fc1.weight.std().item() / deviation - 1) < 0.01 and not net.fc1.bias.any()
+    assert abs(net.fc1.weight.std().item() / std - 1) < 0.01 and not net.fc1.bias.any()
 
 
 def test_description_agrees_with_numpy():
     t = torch.randn(4, 5, 6)
-    numbers, counts, edges = dcn.describe(t, bins=7)
+    found = monitor.describe(t, bins=7)
     a = t.numpy()
-    assert np.allclose(
-        [numbers[k] for k in ("min", "max", "mean", "std")], [a.min(), a.max(), a.mean(), a.std()], atol=1e-6
-    )
-    assert np.array_equal(counts, np.histogram(a, np.array(edges))[0]) and sum(counts) == 120
+    for name, value in found.numbers.items():
+        assert np.isclose(value, getattr(a, name)(), atol=1e-6)
+    assert np.array_equal(found.counts, np.histogram(a, np.array(found.edges))[0])
+    assert sum(found.counts) == 120
 
 
 @pytest.mark.parametrize("value", [0.0, float("nan")])
 def test_description_of_constant_and_broken_tensors(value):
-    numbers, counts, edges = dcn.describe(torch.full((3, 3), value))
-    assert sum(counts) == 9 and len(edges) == len(counts) + 1
-    assert np.isclose(numbers["mean"], value, equal_nan=True)
+    found = monitor.describe(torch.full((3, 3), value))
+    assert sum(found.counts) == 9 and len(found.edges) == len(found.counts) + 1
+    assert np.isclose(found.numbers["mean"], value, equal_nan=True)
+
+
+TERMS = {"weight": 4, "bias": 4, "net input": 4, "activation": 3, "pooled": 2}
 
 
 def test_the_board_holds_what_the_assignment_lists(tmp_path):
-    net, rows = dcn.train(SHORT, DATA, tmp_path, every=3)
-    scalars, histograms = dcn.read_board(tmp_path)
-    terms = {"weight": 4, "bias": 4, "net input": 4, "activation": 3, "pooled": 2}
-    for term, count in terms.items():
-        assert sum(tag.endswith(f"/{term}") for tag in histograms) == count
+    dcn.train(SHORT, DATA, tmp_path, every=3)
+    board = monitor.read_board(tmp_path)
+    for term, count in TERMS.items():
+        assert sum(tag.endswith(f"/{term}") for tag in board.histograms) == count
         for what in ("min", "max", "mean", "std"):
-            assert sum(tag.endswith(f" {term}/{what}") for tag in scalars) == count
-    assert len(histograms) == 17 and all([h[0] for h in written] == [3, 6] for written in histograms.values())
-    assert scalars["loss/training"].shape == (2, 6)
-    assert np.isclose(scalars["loss/training"][1].mean(), rows[0]["train/loss"], rtol=1e-5)
+            assert sum(tag.endswith(f" {term}/{what}") for tag in board.scalars) == count
+    assert len(board.histograms) == 17
+    for written in board.histograms.values():
+        assert [histogram.step for histogram in written] == [3, 6]
+    shapes = {"conv1/activation": 32 * 24**2, "conv1/pooled": 32 * 12**2, "fc1/activation": 1024}
+    for name, count in shapes.items():
+        first = board.histograms[name][0]
+        assert first.counts.sum() == 10 * count, f"{name}: outputs for one batch of 10"
+        assert first.edges[0] == 0, f"{name}: outputs of a ReLU"
+
+
+def test_the_board_holds_losses_and_errors(tmp_path):
+    trained = dcn.train(SHORT, DATA, tmp_path, every=3)
+    row = trained.rows[0]
+    scalars = monitor.read_board(tmp_path).scalars
+    loss = scalars["loss/training"]
+    assert list(loss.steps) == [1, 2, 3, 4, 5, 6]
+    assert np.isclose(loss.values.mean(), row["train/loss"], rtol=1e-5)
     for part, key in (("validation", "val"), ("test", "test")):
-        assert np.allclose(scalars[f"error/{part}"][:, 0], [6, 1 - rows[0][f"{key}/accuracy"]])
-    hits = net.eval()(DATA.test.tensors[0]).argmax(1) == DATA.test.tensors[1]
-    assert np.isclose(rows[0]["test/accuracy"], hits.float().mean().item())
-    for name, count in (("conv1/activation", 32 * 24**2), ("conv1/pooled", 32 * 12**2), ("fc1/activation", 1024)):
-        _, edges, counts = histograms[name][0]
-        assert counts.sum() == 10 * count and edges[0] == 0, f"{name}: outputs of a ReLU for one batch of 10"
+        error = scalars[f"error/{part}"]
+        assert list(error.steps) == [6]
+        assert np.isclose(error.values[0], 1 - row[f"{key}/accuracy"])
+    images, labels = DATA.test.tensors
+    hits = trained.net.eval()(images).argmax(1) == labels
+    assert np.isclose(row["test/accuracy"], hits.float().mean().item())
 
 
 def test_observation_changes_nothing(tmp_path):
     watched, alone = (dcn.train(SHORT, DATA, board, 2) for board in (tmp_path, None))
-    assert watched[1] == alone[1]
-    assert all(torch.equal(p, q) for p, q in zip(watched[0].parameters(), alone[0].parameters()))
-    assert not watched[0]._forward_hooks and not watched[0].conv1._forward_hooks, "hooks must not outlive the training"
+    assert watched.rows == alone.rows
+    pairs = zip(watched.net.parameters(), alone.net.parameters())
+    assert all(torch.equal(p, q) for p, q in pairs)
+    left = [*watched.net._forward_hooks, *watched.net.conv1._forward_hooks]
+    assert not left, "hooks must not outlive the training"
 
 
 def test_a_board_shows_one_training(tmp_path):
     for seed in (0, 1):
         dcn.train(dcn.Settings(batch=20, seed=seed), DATA, tmp_path / "board", 1)
-    assert dcn.read_board(tmp_path / "board")[0]["loss/training"].shape == (2, 3)
+    assert len(monitor.read_board(tmp_path / "board").scalars["loss/training"].steps) == 3
 
 
 @pytest.mark.parametrize("optimizer", dcn.OPTIMIZERS)
 @pytest.mark.parametrize("schedule", dcn.SCHEDULES)
 def test_every_optimiser_trains_under_every_schedule(optimizer, schedule):
     settings = dcn.Settings(optimizer=optimizer, schedule=schedule, batch=30, train_images=30)
-    assert np.isfinite(dcn.train(settings, DATA, judge_test=False)[1][0]["train/loss"])
+    row = dcn.train(settings, DATA, evaluate_test=False).rows[0]
+    assert np.isfinite(row["train/loss"]) and "test/accuracy" not in row
 
 
 @pytest.mark.parametrize(
@@ -248,10 +282,15 @@ def test_every_optimiser_trains_under_every_schedule(optimizer, schedule):
         ({"init": "zero"}, "xavier, he, normal"),
         ({"optimizer": "lion"}, "sgd, momentum"),
         ({"schedule": "cosine"}, "constant, onecycle"),
-        ({"rate": 0.0}, "rate"), ({"rate": float("nan")}, "rate"), ({"epochs": 0}, "epochs"), ({"batch": 2.5}, "batch"),
-        ({"dropout": 1.0}, "dropout"), ({"train_images": 0}, "train_images"), ({"seed": -1}, "seed"),
+        ({"rate": 0.0}, "rate"),
+        ({"rate": float("nan")}, "rate"),
+        ({"epochs": 0}, "epochs"),
+        ({"batch": 2.5}, "batch"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"train_images": 0}, "train_images"),
+        ({"seed": -1}, "seed"),
     ],
-)  # fmt: skip
+)
 def test_impossible_settings_are_refused(what, said):
     with pytest.raises(ValueError, match=said):
         dcn.Settings(**what)
@@ -261,24 +300,25 @@ def test_too_many_images_and_empty_boards_are_refused(tmp_path):
     with pytest.raises(ValueError, match="60 training images, not 61"):
         dcn.train(dcn.Settings(train_images=61), DATA)
     with pytest.raises(ValueError, match="no TensorBoard events"):
-        dcn.read_board(tmp_path)
+        monitor.read_board(tmp_path)
     with pytest.raises(ValueError, match="every"):
-        dcn.Monitor(dcn.DCN(), nn.CrossEntropyLoss(), tmp_path, 0)
+        monitor.Monitor(dcn.DCN(), nn.CrossEntropyLoss(), tmp_path, 0)
 
 
 def test_command_line_says_what_it_takes_and_refuses_the_rest(capsys):
-    settings, name, every, no_board = dcn.parse(["--activation", "tanh", "--init", "xavier", "--optimizer", "sgd"])
-    assert settings == dcn.Settings("tanh", "xavier", "sgd") and settings.rate == dcn.OPTIMIZERS["sgd"][0]
-    assert (name, every, no_board) == (f"tanh-xavier-sgd-{settings.rate:g}-seed0", 100, False)
+    order = dcn.parse(["--activation", "tanh", "--init", "xavier", "--optimizer", "sgd"])
+    assert order.settings == dcn.Settings("tanh", "xavier", "sgd")
+    assert order.settings.rate == dcn.OPTIMIZERS["sgd"].rate
+    assert order.name == f"tanh-xavier-sgd-{order.settings.rate:g}-seed0"
+    assert (order.every, order.no_board) == (100, False)
     with pytest.raises(SystemExit) as stop:
         dcn.parse(["--optimizer", "lion"])
     assert stop.value.code == 2 and "must be one of sgd, momentum" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         dcn.parse(["--help"])
     said = capsys.readouterr().out
-    assert all(
-        f"--{word}" in said for word in ("activation", "init", "optimizer", "rate", "schedule", "every", "no-board")
-    )
+    for word in ("activation", "init", "optimizer", "rate", "schedule", "every", "no-board"):
+        assert f"--{word}" in said
 
 
 def test_command_line_trains(tmp_path, monkeypatch, capsys):
@@ -288,7 +328,8 @@ def test_command_line_trains(tmp_path, monkeypatch, capsys):
     dcn.main(["--train-images", "50", "--epochs", "2", "--every", "1", "--name", "by hand"])
     said = capsys.readouterr().out
     assert "epoch 2: training loss" in said and "tensorboard --logdir build/tests/boards" in said
-    assert dcn.read_board(dcn.BOARDS / "by hand")[0]["loss/training"].shape == (2, 2)
+    scalars = monitor.read_board(dcn.BOARDS / "by hand").scalars
+    assert len(scalars["loss/training"].steps) == 2
 
 
 def test_the_deep_script_refuses_bad_sizes(monkeypatch, capsys):
@@ -310,7 +351,9 @@ def test_every_number_is_used_and_every_macro_defined():
     assert used == set(DEFINED), used ^ set(DEFINED)
 
 
-@pytest.mark.parametrize("command, kind", [("includegraphics", "figures/*.pdf"), ("tablebody", "tables/*.tex")])
+@pytest.mark.parametrize(
+    "command, kind", [("includegraphics", "figures/*.pdf"), ("tablebody", "tables/*.tex")]
+)
 def test_every_figure_and_table_is_shown_and_exists(command, kind):
     shown = re.findall(rf"\\{command}(?:\[[^]]*\])?\{{([^}}#]+)\}}", TEX)
     made = {f"{p.parent.name}/{p.stem}" for p in FOLDER.glob(kind)}
@@ -318,6 +361,7 @@ def test_every_figure_and_table_is_shown_and_exists(command, kind):
 
 
 def test_every_float_is_referred_to():
-    for body in re.findall(r"\\begin\{(?:figure|table)\}(.*?)\\end\{(?:figure|table)\}", TEX, re.S):
+    floats = r"\\begin\{(?:figure|table)\}(.*?)\\end\{(?:figure|table)\}"
+    for body in re.findall(floats, TEX, re.S):
         label = re.search(r"\\label\{([^}#]+)\}", body)
         assert "\\caption{" in body and label and f"\\autoref{{{label[1]}}}" in TEX, body[:80]
