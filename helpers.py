@@ -45,7 +45,8 @@ from backstage.checkpoints import Checkpoint, checkpoint_path
 from backstage.processes import in_parallel
 from backstage.tracking import track
 from backstage.sweeps import run_sweep
-from backstage.sweep_plots import importances, log_sweep, parallel_coordinates, plot_sweep
+from backstage.sweep_importance import importances
+from backstage.sweep_plots import log_sweep, parallel_coordinates, plot_sweep
 from backstage.xor_view import XorView, class_map, plot_points
 from backstage.movies import animate, gif
 # fmt: on

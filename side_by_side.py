@@ -184,9 +184,7 @@ def fit_many(
     Raises:
         ValueError: a batch or a rate that is not positive, or data that are not finite.
     """
-    if not (batch >= 1 and np.all(np.asarray(rate) > 0)):
-        raise ValueError(f"need batch >= 1 and rate > 0, not {batch} and {rate}")
-    check_finite(*train, *val)
+    _check(rate, batch, train, val)
     columns = _Columns(stack, train)
     val = Points(*(t.to(stack.theta.device) for t in val))
     adam = Adam(stack.theta, rate)
@@ -196,14 +194,23 @@ def fit_many(
             points = columns.in_order(order)
             logits = _train_epoch(stack, adam, points, batch)
             row = {"epoch": len(history) + 1, "train/loss": bce_many(logits, points.y)}
-            guess = stack.logits(val.x)
-            row["val/loss"] = bce_many(guess, val.y)
-            row["val/accuracy"] = accuracy_many(guess, val.y)
-            history.append(row)
-            log(row)
+            history.append(row | _validate(stack, val))
+            log(history[-1])
     except KeyboardInterrupt:
         print(f"stopped by hand after {len(history)} epochs; what was learnt is kept")
     return history
+
+
+def _check(rate: float | Sequence[float], batch: int, train: Points, val: Points) -> None:
+    if not (batch >= 1 and np.all(np.asarray(rate) > 0)):
+        raise ValueError(f"need batch >= 1 and rate > 0, not {batch} and {rate}")
+    check_finite(*train, *val)
+
+
+def _validate(stack: NetStack, val: Points) -> dict:
+    """Each network's loss and accuracy on the validation points."""
+    guess = stack.logits(val.x)
+    return {"val/loss": bce_many(guess, val.y), "val/accuracy": accuracy_many(guess, val.y)}
 
 
 def _train_epoch(stack: NetStack, adam: Adam, points: Points, batch: int) -> torch.Tensor:

@@ -1,24 +1,56 @@
 """What a lesson needs and does not teach; `helpers` passes on what notebooks use.
 
-settings      where the project lies, whether this is a quick run, progress bars
-report        figures, numbers, tables and listings of the report, and what a notebook shows
-style         one style and one set of colours for every figure
-plots         curves of a training, shares with intervals, ticks on logarithmic axes, digits
-statistics    intervals and calibration
-hooks         what can be hung into `helpers.fit`
-checkpoints   a training that is interrupted and goes on
-processes     trainings side by side, each in a process of its own
-tracking      Weights & Biases, with or without a network
-sweep_space   a W&B sweep's parameters as Optuna's distributions
-sweeps        a W&B sweep, run on the server or by Optuna
-sweep_plots   what a sweep found, as pictures
-sources       where data files lie, and how they are downloaded
-mnist         handwritten digits
-lungs         chest X-rays with lung masks
-phantoms      drawn chests, a labelled stand-in for X-rays
-xrays         a picture of any kind in, a lung mask out
-xor_view      the input plane of a small network
-movies        frames of a moving figure, and a small GIF
+Start and report
+    settings            where the project lies, whether this is a quick run, progress bars
+    report              figures, numbers, tables and listings; what a notebook shows
+    style               one style and one set of colours for every figure
+    plots               a training's curves, shares with intervals, logarithmic axes, digits
+    movies              frames of a moving figure, and a small GIF
+    statistics          intervals and calibration
+
+Training
+    batching            tensors in memory, cut into whole batches
+    augmentation        small random changes of images
+    hooks               what can be hung into `helpers.fit`
+    checkpoints         a training that is interrupted and goes on
+    processes           trainings side by side, each in a process of its own
+    tracking            Weights & Biases, with or without a network
+    wandb_server        whether W&B's server is there, and how long to wait for it
+
+Sweeps
+    sweeps              a W&B sweep, run on the server or by Optuna
+    sweep_space         a W&B sweep's parameters as Optuna's distributions
+    sweep_parameters    one such parameter
+    sweep_shapes        W&B's distributions that Optuna does not have
+    sweep_search        samplers and pruners of a sweep without a server
+    sweep_study         a sweep without a server, as a study in a journal file
+    sweep_trials        one trial: a training with certain settings, inside a tracked run
+    sweep_importance    which settings matter
+    sweep_plots         what a sweep found, as pictures
+
+Data
+    sources             where data files lie, and how they are downloaded
+    mnist               handwritten digits
+    lungs               chest X-rays with lung masks
+    lung_checks         whether such a file is what it should be
+    lung_shifts         X-rays changed as those of another hospital might be
+    phantoms            drawn chests, a labelled stand-in for X-rays
+    xrays               a picture of any kind in, a lung mask out
+
+Single notebooks
+    nano_pictures       pictures of DL_AutoDiff_Nanograd
+    graph_pictures      the graph behind a result, as a list and as a drawing
+    pen_pictures        drawings of layers for pen and paper
+    sandbox_view        the XOR sandbox, with sliders
+    xor_view            the input plane of a small network
+    xor_pictures        pictures of many small XOR networks
+    xor_movie           two small XOR networks during training
+    digit_search        one search for a digit network's recipe
+    digit_finals        the final digit networks, trained once
+    digit_results       what several networks answered on the same images
+    digit_pictures      pictures of the digit notebooks
+    lung_metrics        how well a lung mask fits
+    lung_pictures       X-rays with outlines, a U-Net, and how well masks fit
 
 No module here imports `helpers`; notebooks import helpers, and helpers import these.
 """

@@ -23,14 +23,13 @@ def checkpoint_path(name: str, **settings: object) -> Path:
 
 
 class Checkpoint(Hook):
-    """Write all that a training needs to go on after every epoch, and go on from there if it is
-    found.
+    """Write after every epoch all that a training needs, and go on from there if it is found.
 
     The file is removed when the training has finished. This hook comes last in the list.
 
     Raises:
         ValueError: on starting, for a damaged file, another network or other settings; nothing is
-        changed.
+            changed.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -58,6 +57,9 @@ def _settings(training: Training) -> dict:
         "epochs": training.epochs,
         "optimizer": type(training.optimizer).__name__,
         "hooks": [type(hook).__name__ for hook in training.hooks],
+        "batches": len(training.loader),
+        "shuffled": training.generator is not None,
+        "trained": [len(group["params"]) for group in training.optimizer.param_groups],
         **training.optimizer.defaults,
     }
 
@@ -80,13 +82,14 @@ def _read(path: Path, training: Training) -> dict:
     """Load a checkpoint and see that it belongs to this training."""
     try:
         saved = torch.load(path, map_location=training.device, weights_only=True)
+        saved_shapes = {name: tuple(t.shape) for name, t in saved["net"].items()}
+        settings = saved["settings"]
     except Exception as e:
         kind = type(e).__name__
         raise ValueError(f"{path} cannot be read ({kind}); delete it to start anew") from None
     shapes = {name: tuple(t.shape) for name, t in training.net.state_dict().items()}
-    saved_shapes = {name: tuple(t.shape) for name, t in saved["net"].items()}
     _compare(path, "parameters", saved_shapes, shapes)
-    _compare(path, "settings", saved["settings"], _settings(training))
+    _compare(path, "settings", settings, _settings(training))
     return saved
 
 

@@ -1,8 +1,7 @@
 """What can be hung into `helpers.fit`, so that the loop itself stays the textbook's.
 
-A hook overrides the moments at which it has something to do. Hooks are called in the order of their
-list: what evaluates the network comes before what reads the evaluation, and a checkpoint comes
-last.
+A hook overrides the moments at which it has something to do. Hooks are called in their list's
+order: what evaluates comes before what reads the evaluation, and a checkpoint comes last.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,6 +11,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from backstage.batching import check_finite
 from backstage.settings import progress
 
 
@@ -34,7 +34,7 @@ class Hook:
         """Called after every epoch; `training.history[-1]` is its row, to which a hook may add."""
 
     def after_training(self, training: "Training") -> None:
-        """Called once, at the end, also after Ctrl-C."""
+        """Called once, at the end, also after Ctrl-C or an error."""
 
     def state(self) -> object:
         """What a checkpoint has to keep of this hook."""
@@ -66,18 +66,21 @@ class Training:
         return getattr(self.loader.sampler, "generator", None)
 
     def __enter__(self) -> "Training":
-        self.tell("before_training")
+        check_finite(*getattr(self.loader.dataset, "tensors", ()))
+        try:
+            self.tell("before_training")
+        except BaseException:
+            self.tell("after_training")
+            raise
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> bool:
         if kind is KeyboardInterrupt:
             done = f"{len(self.history)} of {self.epochs} epochs"
             print(f"stopped by hand after {done}; what was learnt is kept")
-        elif kind is not None:
-            return False
         self.finished = kind is None
         self.tell("after_training")
-        return True
+        return kind is KeyboardInterrupt
 
     def tell(self, moment: str) -> None:
         """Call one moment of every hook."""
@@ -100,7 +103,11 @@ class Training:
     def end_epoch(self, row: dict) -> None:
         """Add an epoch's row to the history and tell the hooks."""
         self.history.append(row)
-        self.tell("after_epoch")
+        try:
+            self.tell("after_epoch")
+        except KeyboardInterrupt:
+            self.history.pop()  # hooks may not have completed it
+            raise
 
 
 class Log(Hook):
@@ -112,8 +119,8 @@ class Log(Hook):
 
     def after_epoch(self, training: Training) -> None:
         for row in training.history[self.written :]:  # after a resume, the earlier rows too
+            self.written += 1
             self.write(row)
-        self.written = len(training.history)
 
     after_training = after_epoch
 
@@ -159,8 +166,7 @@ class KeepBest(Hook):
         self.weights = None
 
     def after_epoch(self, training: Training) -> None:
-        scores = [row[self.score] for row in training.history]
-        if scores[-1] == max(scores):
+        if training.history[-1][self.score] == max(row[self.score] for row in training.history):
             self.weights = {k: v.clone() for k, v in training.net.state_dict().items()}
 
     def after_training(self, training: Training) -> None:
@@ -178,10 +184,10 @@ class MixedPrecision(Hook):
     """Compute the forward pass of training in bfloat16 where a CUDA device has it."""
 
     def before_training(self, training: Training) -> None:
-        net = training.net
         device = training.device
         if device.type != "cuda" or torch.cuda.get_device_capability(device)[0] < 8:
             return
+        net = training.net
         full = net.forward
 
         def mixed(x: torch.Tensor) -> torch.Tensor:

@@ -50,7 +50,7 @@ def gif(frames: Sequence[np.ndarray], milliseconds: Sequence[int], colours: int 
     indexed = np.stack(indexed)
     moved = indexed.copy()
     moved[1:][indexed[1:] == indexed[:-1]] = colours  # one more colour: nothing changed here
-    table = bytes(palette.getpalette()[: 3 * colours]) + bytes(3)
+    table = bytes(palette.getpalette()[: 3 * colours]).ljust(3 * colours + 3, b"\0")
     return iio.imwrite(
         "<bytes>",
         moved,
@@ -59,6 +59,6 @@ def gif(frames: Sequence[np.ndarray], milliseconds: Sequence[int], colours: int 
         palette=table,
         transparency=colours,
         disposal=1,
-        duration=list(milliseconds),
+        duration=list(milliseconds) if len(frames) > 1 else milliseconds[0],
         loop=0,
     )

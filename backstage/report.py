@@ -1,10 +1,10 @@
-"""The report's files: figures, numbers, tables and listings, each written by the cell that found
-it.
+"""The report's files: figures, numbers, tables and listings, written by the cell that found them.
 
 A quick run writes below build/quick, so that it never replaces a real result.
 """
 
 import base64
+import html
 import inspect
 import io
 import json
@@ -45,8 +45,11 @@ def write_whole(path: str | Path, content: str | bytes) -> Path:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(content.encode() if isinstance(content, str) else content)
-    os.replace(part, path)
+    try:
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
     return path
 
 
@@ -72,18 +75,18 @@ def show_figure(fig: Figure, data: object = None, *, alt: str) -> None:
     if get_ipython() is not None:
         raw = io.BytesIO()
         fig.savefig(raw, format="png", dpi=150, bbox_inches="tight")
+        page = Pillow.open(raw).convert("RGB")
         small = io.BytesIO()  # 256 colours are enough for the screen, at a third of the size
-        Pillow.open(raw).convert("RGB").quantize(256, dither=Pillow.Dither.NONE).save(
-            small, "png", optimize=True
-        )
-        display(Image(small.getvalue(), alt=alt))
+        page.quantize(256, dither=Pillow.Dither.NONE).save(small, "png", optimize=True)
+        display(Image(small.getvalue(), metadata={"alt": alt}))
     plt.close(fig)
 
 
 def show_movie(gif: bytes, *, alt: str) -> None:
     """Show an animated GIF in the notebook, also in what is exported from it."""
     code = base64.b64encode(gif).decode()
-    display(HTML(f'<img alt="{alt}" src="data:image/gif;base64,{code}">'))
+    text = html.escape(alt)
+    display(HTML(f'<img alt="{text}" src="data:image/gif;base64,{code}">'))
 
 
 def _label(fig: Figure, data: object) -> None:
@@ -93,8 +96,7 @@ def _label(fig: Figure, data: object) -> None:
 
 
 def save_numbers(prefix: str, **numbers: object) -> None:
-    r"""Record numbers for the report and for the notebooks' prose; several notebooks may do so at
-    once.
+    r"""Record numbers for the report and the notebooks' prose, also several notebooks at once.
 
     `save_numbers("lungs", Dice=(0.9561, ".3f", 0.004), Seeds=3)` defines the LaTeX macros
     \lungsDice, which prints 0.956, and \lungsSeeds. Markdown cells quote them as
@@ -103,8 +105,7 @@ def save_numbers(prefix: str, **numbers: object) -> None:
     Args:
         prefix: small letters, the same for all numbers of a part of the report.
         numbers: by name (letters only) a value, or (value, format), or (value, format, spread),
-        where the
-            spread is how far the value of another run may lie away, in its own units.
+            where the spread is how far another run's value may lie away, in its own units.
 
     Raises:
         ValueError: a name with anything but letters, or a value that is not finite.

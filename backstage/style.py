@@ -1,12 +1,10 @@
-"""One style for notebooks and report: Computer Modern at the report's size, colours that anyone can tell apart."""
+"""One style for notebooks and report: Computer Modern, and colours that anyone can tell apart."""
 
 import logging
 
 import matplotlib.pyplot as plt
 
-TEXT_WIDTH = (
-    6.3  # inches of the printed line; figures are drawn at the size at which they are printed
-)
+TEXT_WIDTH = 6.3  # inches of the printed line; figures are drawn at the size of print
 
 # Okabe and Ito's colours, safe for colour-blind readers
 BLUE = "#0072B2"
@@ -21,9 +19,7 @@ COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK)
 
 def use_style() -> None:
     """Set Matplotlib's defaults for all figures that follow."""
-    logging.getLogger("fontTools").setLevel(
-        logging.ERROR
-    )  # it remarks on the age of Computer Modern
+    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it remarks on the font's age
     plt.rcParams.update(
         {
             "font.family": "serif",

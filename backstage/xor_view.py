@@ -35,8 +35,7 @@ def class_map(ax: Axes, p: np.ndarray, low: float, high: float) -> AxesImage:
 
 
 class XorView:
-    """The input plane of a 2-k-1 tanh network, k up to 4: p(y = 1), the data, and the decision
-    boundaries.
+    """The input plane of a 2-k-1 tanh network, k up to 4: p(y = 1), data, decision boundaries.
 
     Dashed: where a hidden unit's pre-activation is 0. Black: where the output's logit is 0. `show`
     moves them to new parameters; `artists` lists what moves, bottom first, for fast redrawing.
@@ -78,9 +77,8 @@ class XorView:
 
     def show_logits(self, logit: np.ndarray) -> None:
         """Draw any function of the plane from its logits (m, m) on the grid."""
-        self.image.set_data(
-            0.5 * (1 + np.tanh(logit / 2))
-        )  # the logistic function, without overflow
+        p = 0.5 * (1 + np.tanh(logit / 2))  # the logistic function, without overflow
+        self.image.set_data(p)
         pieces = contourpy.contour_generator(self.side, self.side, logit).lines(0.0)
         gap = np.full((1, 2), np.nan)
         parts = [part for piece in pieces for part in (piece, gap)]

@@ -1,19 +1,21 @@
-"""What an epoch of MNIST costs: one image at a time, as torchvision's data set hands them out, against whole batches.
+"""What an epoch of MNIST costs: the usual loop, image by image, against whole batches.
 
-torchvision keeps the images as bytes and makes, for every single one, a PIL image, a tensor, and a normalised
-tensor, which DataLoader then stacks; that is emulated here line by line. (Beside torchvision 0.24's own code the
-emulation took 91.4 microseconds an image instead of 91.3.) `helpers.batches` cuts whole batches out of a tensor in
-memory; `helpers.digit_cnn` pools before the ReLU, leaves out the rows and columns that never reach the output, and
-keeps its maps in oneDNN's memory layout; the optimiser is fused.
-Both train the same networks with the handed-out settings (SGD 0.002, momentum 0.9, batch 64) in turns, on one
-thread, and must end with the same parameters.
-Writes benchmarks/mnist_speed.txt, and the medians for the report.
+torchvision's data set keeps the images as bytes and makes, for every single one, a PIL image, a
+tensor and a normalised tensor, which DataLoader then stacks; that is emulated here line by line.
+(Beside torchvision 0.24's own code the emulation took 91.4 microseconds an image instead of 91.3.)
+Against it: `helpers.batches`, which cuts whole batches out of a tensor in memory, `helpers.faster`
+for the convolutional network, and a fused optimiser.
+
+Both train the same networks with the handed-out settings (SGD 0.002, momentum 0.9, batch 64) in
+turns, on one thread, and must end with the same parameters. Writes benchmarks/mnist_speed.txt, and
+the medians for the report.
 """
 
 import statistics
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,95 +24,135 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-import helpers as h  # noqa: E402
+import helpers as h
 
-STEPS, BATCH, ROUNDS = 100, 64, 15
-data = h.load_mnist()
-x, y = (t[: STEPS * BATCH] for t in data.train.tensors)
-raw = ((x[:, 0] * data.deviation + data.mean) * 255).round().byte()
+STEPS = 100
+BATCH = 64
+ROUNDS = 15
+EPOCH = 55000  # images
+NETWORKS = {"feed-forward": h.digit_mlp, "convolutional": h.digit_cnn}
+PREFIXES = {"feed-forward": "mnistFf", "convolutional": "mnistCnn"}
 
 
 class OneByOne(Dataset):
-    """MNIST with transforms ToTensor and Normalize, as torchvision does it."""
+    """Images with the transforms ToTensor and Normalize, as torchvision does it.
 
-    def __len__(self):
-        return len(raw)
+    Args:
+        images: normalised images (n, 1, 28, 28) and their labels (n,).
+        mean, std: with which they were normalised.
+    """
 
-    def __getitem__(self, i):
-        picture = Image.fromarray(raw[i].numpy())
-        pixels = torch.from_numpy(np.array(picture, np.uint8, copy=True))[:, :, None].permute(2, 0, 1).contiguous()
+    def __init__(self, images: TensorDataset, mean: float, std: float) -> None:
+        x, self.y = images.tensors
+        self.raw = ((x[:, 0] * std + mean) * 255).round().byte()
+        self.mean = mean
+        self.std = std
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def __getitem__(self, i: int) -> tuple[torch.Tensor, int]:
+        picture = Image.fromarray(self.raw[i].numpy())
+        pixels = torch.from_numpy(np.array(picture, np.uint8, copy=True))[:, :, None]
+        pixels = pixels.permute(2, 0, 1).contiguous()
         scaled = pixels.to(torch.get_default_dtype()).div(255)
-        mean, deviation = torch.as_tensor([data.mean]), torch.as_tensor([data.deviation])
-        if (deviation == 0).any():
-            raise ValueError("a deviation of 0")
-        return scaled.clone().sub_(mean.view(-1, 1, 1)).div_(deviation.view(-1, 1, 1)), int(y[i])
+        mean = torch.as_tensor([self.mean])
+        std = torch.as_tensor([self.std])
+        if (std == 0).any():
+            raise ValueError("a standard deviation of 0")
+        x = scaled.clone().sub_(mean.view(-1, 1, 1)).div_(std.view(-1, 1, 1))
+        return x, int(self.y[i])
 
 
-PRINTED = {  # the layers as the assignment prints them, computed in that order, in PyTorch's usual memory layout
-    h.digit_mlp: lambda: nn.Sequential(
-        nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10), nn.LogSoftmax(dim=1)
-    ),
-    h.digit_cnn: lambda: nn.Sequential(
-        nn.Conv2d(1, 16, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 3), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(800, 10), nn.LogSoftmax(dim=1),
-    ),
-}  # fmt: skip
+class Side(NamedTuple):
+    """One of the two ways to train."""
+
+    net: nn.Module
+    computes: nn.Module  # what is called: the network itself, or its faster form
+    optimizer: torch.optim.Optimizer
+    in_order: DataLoader  # the same batches on both sides, for the comparison of results
+    shuffled: DataLoader
 
 
-def network(make, plain):
-    """The same first weights, for the plain loop in the layers as printed."""
+class Finding(NamedTuple):
+    """CPU seconds of an epoch by both ways, ratios of the rounds, and how far results differ."""
+
+    usual: float
+    ours: float
+    shares: list[float]
+    gap: float
+
+
+def usual_side(make: Callable, images: Dataset) -> Side:
+    """The network as printed, image by image."""
     torch.manual_seed(0)
     net = make()
-    if plain:
-        layers = PRINTED[make]()
-        layers.load_state_dict(net.main.state_dict())
-        net = nn.Sequential(nn.Flatten(), layers) if make is h.digit_mlp else layers
-    return net, torch.optim.SGD(net.parameters(), lr=0.002, momentum=0.9, fused=not plain)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.002, momentum=0.9)
+    shuffled = DataLoader(images, BATCH, shuffle=True)
+    return Side(net, net, optimizer, DataLoader(images, BATCH), shuffled)
 
 
-def train(net, optimizer, loader, steps):
-    """CPU seconds for so many steps, data loading included."""
-    net.train()
+def our_side(make: Callable, images: TensorDataset) -> Side:
+    """The same first weights in the faster form, in whole batches."""
+    torch.manual_seed(0)
+    net = make()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.002, momentum=0.9, fused=True)
+    in_order = h.batches(images, BATCH)
+    return Side(net, h.faster(net), optimizer, in_order, h.batches(images, BATCH, seed=0))
+
+
+def train(side: Side, loader: DataLoader) -> float:
+    """CPU seconds of a pass through the loader, data loading included."""
+    side.net.train()
     start = time.process_time()
-    for step, (x, y) in enumerate(loader, 1):
-        loss = F.nll_loss(net(x), y)
-        optimizer.zero_grad()
+    for x, y in loader:
+        loss = F.nll_loss(side.computes(x), y)
+        side.optimizer.zero_grad()
         loss.backward()
-        optimizer.step()
+        side.optimizer.step()
         loss.item()
-        if step == steps:
-            break
     return time.process_time() - start
 
 
-def one_by_one(shuffle=True):
-    return DataLoader(OneByOne(), batch_size=BATCH, shuffle=shuffle)
+def compare(make: Callable, data: object) -> Finding:
+    """Train both ways, first for the results, then for the time."""
+    images = TensorDataset(*(t[: STEPS * BATCH] for t in data.train.tensors))
+    usual = usual_side(make, OneByOne(images, data.mean, data.std))
+    ours = our_side(make, images)
+    train(usual, usual.in_order)
+    train(ours, ours.in_order)
+    pairs = zip(usual.net.parameters(), ours.net.parameters())
+    gap = max((a - b).abs().max().item() for a, b in pairs)
+    assert gap < 1e-4, f"after {STEPS} steps the parameters differ by {gap:.1e}"
+    usual_seconds = []
+    our_seconds = []
+    for _ in range(ROUNDS):
+        usual_seconds.append(train(usual, usual.shuffled))
+        our_seconds.append(train(ours, ours.shuffled))
+    shares = [b / a for a, b in zip(usual_seconds, our_seconds)]
+    epoch = EPOCH / len(images)
+    usual_epoch = epoch * statistics.median(usual_seconds)
+    return Finding(usual_epoch, epoch * statistics.median(our_seconds), shares, gap)
 
 
-def whole(seed=0):
-    return h.batches(TensorDataset(x, y), BATCH, seed)
+def main() -> None:
+    """Compare both networks' trainings, and write what was found."""
+    torch.set_num_threads(1)
+    data = h.load_mnist()
+    title = f"an epoch of {EPOCH:,} images, CPU seconds of one thread, median of {ROUNDS} turns"
+    lines = [f"{title}: one by one, ours"]
+    for name, make in NETWORKS.items():
+        found = compare(make, data)
+        share = statistics.median(found.shares)
+        h.save_numbers(PREFIXES[name], Seconds=(found.ours, ".1f"), Share=(share, ".2f"))
+        lines.append(
+            f"{name:13}  {found.usual:5.1f} s  {found.ours:5.1f} s  ours / one by one: {share:.3f} "
+            f"({min(found.shares):.3f} to {max(found.shares):.3f})  "
+            f"parameters after {STEPS} steps differ by {found.gap:.0e}"
+        )
+    h.write_whole(Path(__file__).with_suffix(".txt"), "\n".join(lines) + "\n")
+    print("\n".join(lines))
 
 
-torch.set_num_threads(1)
-lines = []
-for name, make in (("feed-forward", h.digit_mlp), ("convolutional", h.digit_cnn)):
-    plain, ours = network(make, plain=True), network(make, plain=False)
-    train(*plain, one_by_one(shuffle=False), 100)
-    train(*ours, whole(seed=None), 100)
-    gap = max((a - b).abs().max().item() for a, b in zip(plain[0].parameters(), ours[0].parameters()))
-    assert gap < 1e-4, f"{name}: after 100 steps the parameters differ by {gap:.1e}"
-    pairs = [(train(*plain, one_by_one(), STEPS), train(*ours, whole(), STEPS)) for _ in range(ROUNDS)]
-    epoch = 55000 / len(x)
-    slow, fast = (epoch * statistics.median(side) for side in zip(*pairs))
-    shares = [b / a for a, b in pairs]
-    short = "Ff" if make is h.digit_mlp else "Cnn"
-    h.save_number(f"mnist{short}Seconds", fast, ".1f")
-    h.save_number(f"mnist{short}Share", statistics.median(shares), ".2f")
-    lines.append(
-        f"{name:13}  {slow:5.1f} s  {fast:5.1f} s  ours / one by one: {statistics.median(shares):.3f} "
-        f"({min(shares):.3f} to {max(shares):.3f})  parameters after 100 steps differ by {gap:.0e}"
-    )
-lines.insert(0, f"an epoch of 55,000 images, CPU seconds of one thread, median of {ROUNDS} turns: one by one, ours")
-h.write_whole(Path(__file__).with_suffix(".txt"), "\n".join(lines) + "\n")
-print("\n".join(lines))
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,391 @@
+"""The loop and its hooks: what is promised for interrupted, resumed and watched trainings."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+import helpers as h
+
+EPOCHS = 6
+
+
+def three_classes(n=64):
+    """Points (n, 4) with one of three labels (n,), the same each time."""
+    generator = torch.Generator().manual_seed(5)
+    x = torch.randn(n, 4, generator=generator)
+    return TensorDataset(x, torch.randint(0, 3, (n,), generator=generator))
+
+
+def first_rows(data, n):
+    return TensorDataset(*(t[:n] for t in data.tensors))
+
+
+def small_net(width=8):
+    """A network with batch norm and dropout, so with state and randomness everywhere."""
+    return nn.Sequential(
+        nn.Linear(4, width),
+        nn.BatchNorm1d(width),
+        nn.ReLU(),
+        nn.Dropout(0.2),
+        nn.Linear(width, 3),
+        nn.LogSoftmax(1),
+    )
+
+
+def noisy(x, y, generator):
+    return x + 0.1 * torch.randn(x.shape, generator=generator), y
+
+
+class Killed(Exception):
+    pass
+
+
+class Stop(h.Hook):
+    """Raise an error at the end of one epoch."""
+
+    def __init__(self, epoch=None, error=Killed):
+        self.epoch = epoch
+        self.error = error
+
+    def after_epoch(self, training):
+        if len(training.history) == self.epoch:
+            raise self.error
+
+
+def train(
+    path, stop=None, keep=False, epochs=EPOCHS, width=8, rate=0.02, size=8, seed=0, rows=None
+):
+    """Train the small network with every hook there is; gives the network."""
+    torch.manual_seed(0)
+    data = three_classes()
+    net = small_net(width)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=rate)
+    loader = h.batches(data, size, seed)
+    steps = EPOCHS * len(loader)
+    hooks = [
+        h.Validate(h.batches(first_rows(data, 20), 20), F.nll_loss, h.class_hits),
+        h.Schedule(torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.05, total_steps=steps)),
+        h.Augment(noisy),
+        h.Log([].append if rows is None else rows.append),
+        h.MixedPrecision(),
+    ]
+    if keep:
+        hooks.append(h.KeepBest("val/accuracy"))
+    hooks.append(h.Checkpoint(path))
+    try:
+        h.fit(net, loader, F.nll_loss, optimizer, epochs, [*hooks, Stop(stop)])
+    except Killed:
+        pass
+    return net
+
+
+def same_state(a, b):
+    pairs = zip(a.state_dict().values(), b.state_dict().values())
+    return all(torch.equal(p, q) for p, q in pairs)
+
+
+# ---- the loop ----
+
+
+def test_the_loop_computes_what_the_plain_loop_computes():
+    data = three_classes()
+    torch.manual_seed(0)
+    net = small_net()
+    torch.manual_seed(0)
+    plain = small_net()
+    for module in (net[3], plain[3]):
+        module.p = 0.0  # a DataLoader draws from the generator that dropout draws from
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    torch.manual_seed(1)
+    history = h.fit(net, h.batches(data, 10, seed=3), F.nll_loss, optimizer, 4)
+    optimizer = torch.optim.SGD(plain.parameters(), lr=0.1, momentum=0.9)
+    generator = torch.Generator().manual_seed(3)
+    torch.manual_seed(1)
+    x, y = data.tensors
+    for row in history:
+        total = 0.0
+        for rows in torch.randperm(64, generator=generator).split(10):
+            loss = F.nll_loss(plain(x[rows]), y[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(rows)
+        assert row["train/loss"] == total / 64
+    assert same_state(net, plain)
+
+
+def test_the_loop_takes_any_data_loader():
+    data = three_classes()
+    torch.manual_seed(0)
+    net = small_net()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    rows = h.fit(net, DataLoader(data, 16), F.nll_loss, optimizer, 2)
+    assert [row["epoch"] for row in rows] == [1, 2]
+
+
+def test_nan_that_slips_into_a_data_set_stops_fit_before_it_starts():
+    data = h.NoisyXor(8, 0.1, np.random.default_rng(0))
+    loader = h.batches(data, 4)
+    net = h.Net()
+    before = [p.clone() for p in net.parameters()]
+    data.x[3, 1] = math.nan
+    with pytest.raises(ValueError, match="NaN"):
+        h.fit(net, loader, h.binary_loss, torch.optim.Adam(net.parameters()), 1)
+    assert all(torch.equal(a, b) for a, b in zip(before, net.parameters()))
+
+
+def test_a_mean_weighs_uneven_batches_by_size():
+    data = three_classes()
+    torch.manual_seed(0)
+    net = small_net()
+    whole = h.evaluate(net, h.batches(data, 64), F.nll_loss, h.class_hits)
+    parts = h.evaluate(net, h.batches(data, 7), F.nll_loss, h.class_hits)
+    assert math.isclose(whole.loss, parts.loss, rel_tol=1e-6) and whole.score == parts.score
+    x, y = data.tensors
+    assert whole.score == (net(x).argmax(1) == y).float().mean().item()
+    assert torch.allclose(h.outputs(net, h.batches(data, 7)), net(x), atol=1e-6)
+
+
+# ---- checkpoints ----
+
+
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("stop", [1, 4, 6])
+def test_an_interrupted_training_ends_like_an_uninterrupted_one(tmp_path, capsys, keep, stop):
+    curve = []
+    whole = train(tmp_path / "a.pt", keep=keep, rows=curve)
+    assert not (tmp_path / "a.pt").exists()
+    train(tmp_path / "b.pt", stop, keep)
+    assert (tmp_path / "b.pt").exists()
+    rows = []
+    torch.manual_seed(99)
+    resumed = train(tmp_path / "b.pt", keep=keep, rows=rows)
+    assert f"resumed after epoch {stop} of 6" in capsys.readouterr().out
+    assert rows == curve and [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert same_state(whole, resumed) and not (tmp_path / "b.pt").exists()
+
+
+@pytest.mark.parametrize(
+    "other, words",
+    [
+        ({"epochs": 9}, "other settings: epochs 6 there, 9 here"),
+        ({"rate": 0.5}, "other settings: lr 0.02 there, 0.5 here"),
+        ({"width": 9}, r"other parameters: 0.weight \(8, 4\) there, \(9, 4\) here"),
+        ({"keep": True}, r"other settings: hooks .*'Checkpoint', 'Stop'\] there, .*'KeepBest'"),
+        ({"size": 16}, "other settings: batches 8 there, 4 here"),
+        ({"seed": None}, "other settings: shuffled True there, False here"),
+    ],
+)
+def test_a_checkpoint_of_another_training_is_refused(tmp_path, other, words):
+    path = tmp_path / "c.pt"
+    train(path, stop=2)
+    content = path.read_bytes()
+    with pytest.raises(ValueError, match=words):
+        train(path, **other)
+    assert path.read_bytes() == content
+
+
+def test_a_refused_checkpoint_changes_nothing(tmp_path):
+    path = tmp_path / "d.pt"
+    train(path, stop=2)
+    net = small_net(9)
+    before = {name: t.clone() for name, t in net.state_dict().items()}
+    random = torch.get_rng_state()
+    loader = h.batches(three_classes(), 8, 1)
+    order = loader.sampler.generator.get_state()
+    optimizer = torch.optim.AdamW(net.parameters())
+    with pytest.raises(ValueError, match="delete it to start anew"):
+        h.fit(net, loader, F.nll_loss, optimizer, 6, [h.Checkpoint(path)])
+    assert all(torch.equal(before[name], t) for name, t in net.state_dict().items())
+    assert not optimizer.state and torch.equal(random, torch.get_rng_state())
+    assert torch.equal(order, loader.sampler.generator.get_state())
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    path = tmp_path / "e.pt"
+    train(path, stop=2)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"e.pt cannot be read .*delete it to start anew"):
+        train(path)
+    torch.save({"something": "else"}, path)
+    with pytest.raises(ValueError, match=r"e.pt cannot be read .*delete it to start anew"):
+        train(path)
+
+
+def test_each_setting_has_a_checkpoint_of_its_own():
+    paths = [h.checkpoint_path("net", rate=rate, seed=0) for rate in (0.1, 0.2, 0.1)]
+    assert paths[0] == paths[2] != paths[1]
+    assert h.checkpoint_path("net", seed=0, rate=0.1) == paths[0]
+
+
+def long_training(path, write):
+    """60 epochs, as a process of its own can run them."""
+    torch.manual_seed(0)
+    net = small_net()
+    optimizer = torch.optim.AdamW(net.parameters(), lr=0.02)
+    hooks = [h.Checkpoint(path), h.Log(write)]
+    h.fit(net, h.batches(three_classes(), 8, 0), F.nll_loss, optimizer, 60, hooks)
+
+
+PROGRAM = """
+import sys
+sys.path[:0] = [{root!r}, {tests!r}]
+import test_training
+test_training.long_training({path!r}, lambda row: print(row["epoch"], flush=True))
+"""
+
+
+def test_a_killed_process_resumes_with_the_same_curve(tmp_path, capsys):
+    path = tmp_path / "killed.pt"
+    tests = str(Path(__file__).parent)
+    code = PROGRAM.format(root=str(h.ROOT), tests=tests, path=str(path))
+    command = [sys.executable, "-c", code]
+    env = {**os.environ, "TQDM_DISABLE": "1"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as child:
+        for line in child.stdout:
+            if line == "20\n":
+                child.send_signal(signal.SIGKILL)
+                break
+    assert path.exists(), "killed too late: nothing to resume"
+    whole = []
+    resumed = []
+    long_training(tmp_path / "whole.pt", whole.append)
+    long_training(path, resumed.append)
+    assert int(capsys.readouterr().out.split()[3]) >= 20
+    assert resumed == whole and len(whole) == 60
+
+
+# ---- Ctrl-C ----
+
+
+def interrupted(hooks, epochs=9):
+    """Train XOR for some epochs; gives the rows, and whether the network has moved."""
+    rng = h.seed_everything(1)
+    loader = h.batches(h.NoisyXor(40, 0.1, rng), 20)
+    net = h.Net()
+    before = net.model[0].weight.clone()
+    optimizer = torch.optim.Adam(net.parameters(), 0.05)
+    history = h.fit(net, loader, h.binary_loss, optimizer, epochs, hooks)
+    return history, not torch.equal(before, net.model[0].weight)
+
+
+def test_an_interrupt_keeps_what_was_learnt(capsys):
+    class CtrlC(h.Hook):
+        def after_step(self, training):
+            if len(training.history) == 3:
+                raise KeyboardInterrupt
+
+    rows = []
+    history, moved = interrupted([h.Log(rows.append), CtrlC()])
+    assert moved and rows == history and len(history) == 3
+    printed = capsys.readouterr().out
+    assert printed == "stopped by hand after 3 of 9 epochs; what was learnt is kept\n"
+
+
+def test_an_interrupt_among_the_hooks_leaves_no_unfinished_row(capsys):
+    def write(row):
+        if row["epoch"] == 3:
+            raise KeyboardInterrupt
+
+    history, moved = interrupted([Stop(3, KeyboardInterrupt), h.Log(write)])
+    assert moved and [row["epoch"] for row in history] == [1, 2]
+    history, _ = interrupted([h.Log(write)])
+    assert [row["epoch"] for row in history] == [1, 2]
+    assert capsys.readouterr().out.count("after 2 of 9 epochs; what was learnt is kept") == 2
+
+
+def test_an_interrupted_training_keeps_its_checkpoint(tmp_path):
+    path = tmp_path / "f.pt"
+    history, _ = interrupted([h.Checkpoint(path), Stop(3, KeyboardInterrupt)])
+    assert path.exists()
+    history, _ = interrupted([h.Checkpoint(path), Stop()])
+    assert len(history) == 9 and not path.exists()
+
+
+# ---- the other hooks ----
+
+
+def test_log_writes_each_row_once_with_what_hooks_before_it_added():
+    rng = h.seed_everything(1)
+    train_loader = h.batches(h.NoisyXor(200, 0.1, rng), 20, seed=0)
+    val_loader = h.batches(h.NoisyXor(200, 0.1, rng), 200)
+    net = h.Net((2, 4, 1))
+    optimizer = torch.optim.Adam(net.parameters(), 0.05)
+    rows = []
+    hooks = [h.Validate(val_loader), h.Log(rows.append)]
+    history = h.fit(net, train_loader, h.binary_loss, optimizer, 30, hooks)
+    assert rows == history and [row["epoch"] for row in rows] == list(range(1, 31))
+    assert set(rows[0]) == {"epoch", "train/loss", "val/loss", "val/accuracy"}
+    assert rows[-1]["val/loss"] < 0.1 < rows[0]["val/loss"] and rows[-1]["val/accuracy"] > 0.98
+
+
+def test_the_weights_of_the_best_epoch_are_kept():
+    class Score(h.Hook):
+        seen = []
+
+        def after_epoch(self, training):
+            training.history[-1]["score"] = (1, 3, 2, 3, 0)[len(self.seen)]
+            self.seen.append(training.net.model[0].weight.clone())
+            self.net = training.net
+
+    score = Score()
+    history, _ = interrupted([score, h.KeepBest("score")], epochs=5)
+    assert len(history) == 5 and torch.equal(score.net.model[0].weight, score.seen[3])
+
+
+def test_mixed_precision_does_nothing_on_a_cpu(tmp_path):
+    data = three_classes()
+    states = []
+    for hooks in ([], [h.MixedPrecision()]):
+        torch.manual_seed(0)
+        net = small_net()
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        h.fit(net, h.batches(data, 8, 0), F.nll_loss, optimizer, 2, hooks)
+        assert "forward" not in vars(net)
+        states.append(net)
+    assert same_state(*states)
+
+
+@pytest.mark.filterwarnings("ignore:CUDA is not available")
+def test_mixed_precision_gives_the_forward_pass_back(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
+    net = small_net()
+    training = SimpleNamespace(net=net, device=torch.device("cuda"))
+    hook = h.MixedPrecision()
+    hook.before_training(training)
+    assert "forward" in vars(net) and net(torch.zeros(2, 4)).dtype == torch.float32
+    hook.after_training(training)
+    assert "forward" not in vars(net)
+
+
+@pytest.mark.parametrize("moment", ["before_training", "after_step"])
+def test_hooks_are_told_of_the_end_also_after_an_error(moment):
+    class Fails(h.Hook):
+        pass
+
+    class Tidy(h.Hook):
+        ended = 0
+
+        def after_training(self, training):
+            self.ended += 1
+            assert not training.finished
+
+    def fail(self, training):
+        raise RuntimeError("out of memory")
+
+    setattr(Fails, moment, fail)
+    tidy = Tidy()
+    with pytest.raises(RuntimeError, match="out of memory"):
+        interrupted([tidy, Fails()])
+    assert tidy.ended == 1
