@@ -330,18 +330,35 @@ def test_log_writes_each_row_once_with_what_hooks_before_it_added():
     assert rows[-1]["val/loss"] < 0.1 < rows[0]["val/loss"] and rows[-1]["val/accuracy"] > 0.98
 
 
-def test_the_weights_of_the_best_epoch_are_kept():
-    class Score(h.Hook):
-        seen = []
+class Score(h.Hook):
+    """Give the epochs these scores, and remember their weights."""
 
-        def after_epoch(self, training):
-            training.history[-1]["score"] = (1, 3, 2, 3, 0)[len(self.seen)]
-            self.seen.append(training.net.model[0].weight.clone())
-            self.net = training.net
+    def __init__(self, *scores):
+        self.scores = scores
+        self.seen = []
 
-    score = Score()
+    def after_epoch(self, training):
+        training.history[-1]["score"] = self.scores[len(training.history) - 1]
+        self.seen.append(training.net.model[0].weight.clone())
+        self.net = training.net
+
+
+def test_the_weights_of_the_best_epoch_are_kept_the_last_of_equals():
+    score = Score(1, 3, 2, 3, 0)
     history, _ = interrupted([score, h.KeepBest("score")], epochs=5)
     assert len(history) == 5 and torch.equal(score.net.model[0].weight, score.seen[3])
+
+
+def test_the_best_epoch_may_lie_before_an_interruption(tmp_path):
+    def hooks(score, stop):
+        return [score, h.KeepBest("score"), h.Checkpoint(tmp_path / "h.pt"), Stop(stop)]
+
+    first = Score(1, 3, 2, 0, 0)
+    with pytest.raises(Killed):
+        interrupted(hooks(first, 3), epochs=5)
+    second = Score(1, 3, 2, 0, 0)
+    interrupted(hooks(second, None), epochs=5)
+    assert len(second.seen) == 2 and torch.equal(second.net.model[0].weight, first.seen[1])
 
 
 def test_mixed_precision_does_nothing_on_a_cpu(tmp_path):
