@@ -39,7 +39,9 @@ from backstage.batching import batches, check_finite
 from backstage.augmentation import random_affine
 from backstage.mnist import load_mnist
 from backstage.lungs import load_lungs, patient_folds
-from backstage.xrays import as_grey, predict_mask, to_square, xray_logits
+from backstage.xrays import to_square, xray_logits
+from backstage.xray_files import as_grey
+from backstage.xray_quality import predict_mask
 from backstage.hooks import Augment, Hook, KeepBest, Log, MixedPrecision, Schedule, Training
 from backstage.checkpoints import Checkpoint, checkpoint_path
 from backstage.processes import in_parallel

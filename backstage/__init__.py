@@ -35,7 +35,9 @@ Data
     lung_checks         whether such a file is what it should be
     lung_shifts         X-rays changed as those of another hospital might be
     phantoms            drawn chests, a labelled stand-in for X-rays
-    xrays               a picture of any kind in, a lung mask out
+    xray_files          a picture of any kind in, also a DICOM file, grey values out
+    xrays               what networks answer on X-rays of any size
+    xray_quality        a picture in, a lung mask out, a warning where it is likely to be wrong
 
 Single notebooks
     nano_pictures       pictures of DL_AutoDiff_Nanograd
@@ -50,6 +52,7 @@ Single notebooks
     digit_results       what several networks answered on the same images
     digit_pictures      pictures of the digit notebooks
     lung_metrics        how well a lung mask fits
+    lung_calibration    whether its probabilities are right
     lung_pictures       X-rays with outlines, a U-Net, and how well masks fit
 
 No module here imports `helpers`; notebooks import helpers, and helpers import these.

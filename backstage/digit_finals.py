@@ -26,8 +26,8 @@ CODE = (
 )
 
 RECIPES = {  # arguments of helpers.Recipe: what the search of each notebook led to
-    "feed-forward": {"epochs": 8, "rate": 0.1, "one_cycle": True, "augment": True},
-    "convolutional": {"epochs": 8, "rate": 0.1, "one_cycle": True, "augment": True},
+    "feed-forward": {"epochs": 8, "rate": 0.03, "one_cycle": True, "augment": True},
+    "convolutional": {"epochs": 8, "rate": 0.03, "one_cycle": True, "augment": True},
 }
 
 

@@ -187,6 +187,7 @@ def test_every_library_that_is_imported_is_listed():
     own |= {p.parent.name for p in ROOT.rglob("*.py") if ".venv" not in p.parts}
     for name, source in sources():
         files = ["requirements.txt"]
+        files += ["requirements-dicom.txt"] * (name == "backstage/xray_files.py")
         files += ["requirements-dev.txt"] * name.startswith(("tests/", "tools/", "benchmarks/"))
         libraries = set(imported(source)) - set(sys.stdlib_module_names) - own - {"google"}
         wanted = {DISTRIBUTIONS.get(library, library) for library in libraries}

@@ -20,7 +20,9 @@ from backstage.lung_checks import KEYS, PARTS
 from backstage.lungs import load_lungs, patient_folds
 from backstage.phantoms import chest_phantoms
 from backstage.settings import ROOT
-from backstage.xrays import as_grey, from_square, predict_mask, to_square, xray_logits
+from backstage.xray_files import as_grey
+from backstage.xray_quality import predict_mask
+from backstage.xrays import from_square, to_square, xray_logits
 
 REAL = Path(os.environ.get("COURSEWORK_DATA", "nowhere")) / lungs.STORED_FILE
 HEADER = "split,index,patient_group,source_url,image_licence"

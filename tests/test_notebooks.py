@@ -9,6 +9,7 @@ import prose
 import pytest
 import submission
 from fingerprint import ROOT, code_cells, code_hash, read
+from glossary import ID, glossary
 from layout import STORED, layout_problems
 from nbconvert import HTMLExporter
 
@@ -56,6 +57,13 @@ def test_opens_with_its_question_and_the_standard_cell(path, nb):
     standard = notebooks.COLAB.read_text(encoding="utf-8").strip()
     assert second.source == standard, "run tools/notebooks.py address"
     assert second.metadata == notebooks.COLAB_METADATA
+
+
+def test_it_lists_what_the_names_from_helpers_do(nb):
+    place = [cell.get("id") for cell in nb.cells].index(ID)
+    assert "import helpers as h" in nb.cells[place - 1].source
+    assert nb.cells[place].source == glossary(nb), "run tools/notebooks.py address"
+    assert nb.cells[place].source.count("\n* `h.") > 3
 
 
 def test_it_is_laid_out_to_be_read(path, nb):

@@ -4,8 +4,9 @@ python tools/notebooks.py run      execute what changed, two at a time, into bui
 python tools/notebooks.py store    the same, then put the outputs into the notebooks, without noise,
                                    and the numbers of the record into their prose and the README
 python tools/notebooks.py prose    the last step alone
-python tools/notebooks.py address  write the Colab cell, and copy the repository's address from
-                                   pyproject.toml to where it is used; --to URL changes it first
+python tools/notebooks.py address  write the Colab cell and the list of the names from helpers, and
+                                   copy the repository's address from pyproject.toml to where it is
+                                   used; --to URL changes it first
 
 Notebooks may be named after the command; without names, all of them are meant.
 """
@@ -23,6 +24,7 @@ from pathlib import Path
 import nbformat
 import prose
 from fingerprint import ROOT, code_hash, is_colab, read, state
+from glossary import put_glossary
 from joblib import cpu_count
 from nbclient import NotebookClient
 from nbstripout import strip_output
@@ -177,7 +179,7 @@ def home() -> str:
 
 
 def address(paths: Sequence[Path], to: str | None = None) -> None:
-    """Write the repository's address and the Colab cell to where they are used.
+    """Write the repository's address, the Colab cell and the names from helpers to their places.
 
     Args:
         paths: the notebooks; each has the Colab cell as its second one, or gets it there.
@@ -196,6 +198,7 @@ def address(paths: Sequence[Path], to: str | None = None) -> None:
         nb.cells[1].source = COLAB.read_text(encoding="utf-8").strip()
         nb.cells[1].metadata.clear()
         nb.cells[1].metadata.update(COLAB_METADATA)
+        put_glossary(nb)
         nbformat.write(nb, path)
 
 
