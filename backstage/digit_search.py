@@ -121,6 +121,20 @@ def one_change_each(start: Any, constant: Any, adamw: Any) -> list[Candidate]:
     ]
 
 
+def combine(start: Any, candidates: Sequence[Candidate], kept: Sequence[str]) -> Any:
+    """The recipe of step one with every change that was kept, apart from first weights."""
+    recipe = start
+    for candidate in candidates:
+        if candidate.name in kept:
+            changes = {
+                name: value
+                for name, value in vars(candidate.recipe).items()
+                if value != vars(start)[name]
+            }
+            recipe = replace(recipe, **changes)
+    return recipe
+
+
 def try_all(train: Callable, candidates: Sequence[Candidate], seeds: Sequence[int]) -> list[Tried]:
     """Train the networks of all candidates from the same seeds; arguments as in `tune_rates`."""
     jobs = [

@@ -27,16 +27,8 @@ def nb(path):
     return read(path)
 
 
-def waits(nb):
-    """Whether a notebook is stored without outputs, and tells its reader so."""
-    return (
-        nb.metadata.get("coursework", {}).get("waits") and "without outputs" in nb.cells[0].source
-    )
-
-
 def test_nothing_is_wrong_with_it(nb):
-    found = list(submission.notebook_problems(nb))
-    assert found == [submission.WAITS] if waits(nb) else not found
+    assert not list(submission.notebook_problems(nb))
 
 
 def test_small_and_without_widget_state(path, nb):
@@ -75,8 +67,6 @@ def test_it_is_laid_out_to_be_read(path, nb):
 @pytest.mark.parametrize("page", [*PATHS, README], ids=lambda p: p.stem)
 def test_its_prose_quotes_the_numbers_that_its_code_recorded(page):
     found = notebooks.prose_problems(page)
-    if page.suffix == ".ipynb" and waits(read(page)):
-        found = [problem for problem in found if "is in no record" not in problem]
     assert not found, "\n".join(["run tools/notebooks.py prose", *found])
 
 

@@ -287,9 +287,9 @@ def test_a_dicom_file_without_pydicom_says_what_to_install(tmp_path, monkeypatch
 
 
 def test_other_dicom_files_are_refused(tmp_path):
-    (tmp_path / "text.dcm").write_text("not a picture")
+    (tmp_path / "text.DCM").write_text("not a picture")
     (tmp_path / "half").write_bytes(write_dicom(tmp_path / "a.dcm", raw()).read_bytes()[:-1000])
-    for name in ("text.dcm", "half", "nothing.dcm"):
+    for name in ("text.DCM", "half", "nothing.dcm"):
         with pytest.raises(ValueError, match=f"{name} cannot be read as DICOM"):
             as_grey(tmp_path / name)
     colours = np.zeros((20, 20, 3))

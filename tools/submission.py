@@ -46,16 +46,10 @@ def text_outputs(nb: nbformat.NotebookNode) -> Iterator[str]:
                     yield value
 
 
-WAITS = "it is stored without outputs, waiting for a full run: run `make notebooks`"
-
-
 def notebook_problems(nb: nbformat.NotebookNode) -> Iterator[str]:
     """What is wrong with a notebook as it is stored, one sentence each."""
     cells = [cell for cell in nb.cells if cell.cell_type == "code"]
     outputs = [output for cell in cells for output in cell.outputs]
-    if nb.metadata.get("coursework", {}).get("waits"):
-        yield WAITS
-        return
     if [cell.execution_count for cell in cells] != list(range(1, len(cells) + 1)):
         yield "its cells did not run in order, once each: run `make notebooks`"
     if nb.metadata.get("coursework", {}).get("code_sha256") != code_hash(nb):
