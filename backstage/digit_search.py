@@ -1,8 +1,7 @@
 """One search for a digit network's recipe, the same for every network that is compared.
 
-Step one tunes the rate of SGD, once constant and once with a one-cycle schedule, and of AdamW with
-the schedule, so that each side of a comparison has a rate of its own. Step two starts from SGD with
-the schedule and changes one thing at a time, each from the same seeds.
+Step one tunes the rate of SGD, constant and one-cycle, and of AdamW, one-cycle. Step two changes
+one thing of SGD, one-cycle, at a time, each from the same seeds.
 """
 
 from collections.abc import Callable, Sequence
@@ -84,8 +83,7 @@ def tune_rates(train: Callable, base: Any, seeds: Sequence[int]) -> list[list[Tr
         base: the recipe to change.
         seeds: of the networks of each recipe.
 
-    Returns:
-        One list for each group; in it one entry for each rate.
+    Returns: one list for each group; in it one entry for each rate.
     """
     groups = []
     for group in GROUPS:
@@ -126,12 +124,8 @@ def combine(start: Any, candidates: Sequence[Candidate], kept: Sequence[str]) ->
     recipe = start
     for candidate in candidates:
         if candidate.name in kept:
-            changes = {
-                name: value
-                for name, value in vars(candidate.recipe).items()
-                if value != vars(start)[name]
-            }
-            recipe = replace(recipe, **changes)
+            changes = vars(candidate.recipe).items() - vars(start).items()
+            recipe = replace(recipe, **dict(changes))
     return recipe
 
 
@@ -193,10 +187,7 @@ def compare(tried: Sequence[Tried]) -> list[Change]:
 
 
 def table(before: Tried, changes: Sequence[Change]) -> list[list[str]]:
-    """Rows for the report: name, error as mean and standard deviation, the two intervals.
-
-    The interval of the loss is in thousandths of a nat.
-    """
+    """Rows for the report: name, error (mean ± sd), intervals of loss [0.001 nats] and error."""
     rows = [[before.name, _mean_and_std(before.error), "", ""]]
     for one in changes:
         loss = [f"${1000 * end:+.0f}$" for end in one.loss_difference]

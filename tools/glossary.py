@@ -42,7 +42,9 @@ def glossary(nb: nbformat.NotebookNode) -> str:
 
 
 def put_glossary(nb: nbformat.NotebookNode) -> None:
-    """Write the list below the cell that imports helpers, in place of an older one."""
+    """Write the list below the cell that imports helpers, if there is one, in place of an older."""
     nb.cells = [cell for cell in nb.cells if cell.get("id") != ID]
-    imports = next(i for i, cell in enumerate(nb.cells) if "import helpers as h" in cell.source)
-    nb.cells.insert(imports + 1, nbformat.v4.new_markdown_cell(glossary(nb), id=ID))
+    for i, cell in enumerate(nb.cells):
+        if "import helpers as h" in cell.source:
+            nb.cells.insert(i + 1, nbformat.v4.new_markdown_cell(glossary(nb), id=ID))
+            return
