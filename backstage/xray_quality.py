@@ -93,8 +93,8 @@ def quality(nets: Sequence[nn.Module], grey: torch.Tensor) -> Quality:
 def fit_usual(found: Sequence[Quality]) -> Usual:
     """Measure what is usual on ordinary X-rays that the networks were not trained on.
 
-    One in twenty of these may agree less, or have more pieces. Lungs may be half as large as the
-    smallest of them or twice as large as the largest.
+    One in twenty of these may agree less, or have more pieces. Lungs may fill half of the smallest
+    share that is found, and what is not lung half of its smallest share.
 
     Args:
         found: what `quality` gave for each X-ray.
@@ -103,7 +103,7 @@ def fit_usual(found: Sequence[Quality]) -> Usual:
     return Usual(
         agreement=float(np.quantile([each.agreement for each in found], RARE)),
         pieces=math.ceil(np.quantile([each.pieces for each in found], 1 - RARE)),
-        share=(min(shares) / 2, min(2 * max(shares), 1.0)),
+        share=(min(shares) / 2, (1 + max(shares)) / 2),
     )
 
 

@@ -56,6 +56,17 @@ def test_outline_distances_are_those_of_all_pairs_of_pixels(seed, shape):
     assert tuple(outline_distances(mask, truth)) == pytest.approx(distances_by_hand(mask, truth))
 
 
+@pytest.mark.parametrize(
+    "seed, shape, average, hausdorff",
+    [(0, (24, 24), 31.390429, 74.504486), (1, (24, 40), 27.925604, 82.297522)],
+)
+def test_outline_distances_are_those_of_monai(seed, shape, average, hausdorff):
+    """The values are of monai.metrics 1.6.1: its symmetric average surface distance and its 95 %
+    Hausdorff distance, both with the Euclidean metric, in pixels of 256."""
+    found = outline_distances(*blobs(seed, shape))
+    assert tuple(found) == pytest.approx((average, hausdorff), rel=1e-6)
+
+
 def test_distances_of_known_squares():
     a = np.zeros((64, 64), bool)
     a[20:40, 20:40] = True
