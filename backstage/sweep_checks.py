@@ -1,7 +1,7 @@
 """Whether the description of a sweep can be run here; found out before any training starts."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from backstage.sweep_shapes import check_keys, check_number
 from backstage.sweep_space import parameter_space, plain
@@ -11,7 +11,7 @@ KEYS = (*SEARCH, "name", "run_cap", "description", "program", "command", "projec
 STOP_KEYS = ("type", "min_iter", "max_iter", "s", "eta", "strict")
 
 
-def read_sweep(config: Mapping[str, object], count: int | None, seed: int) -> dict:
+def read_sweep(config: Mapping[str, object], train: Callable, count: int | None, seed: int) -> dict:
     """Check that a sweep can be run, and give its description without NumPy's numbers.
 
     Raises:
@@ -19,6 +19,8 @@ def read_sweep(config: Mapping[str, object], count: int | None, seed: int) -> di
     """
     if not isinstance(config, Mapping):
         raise ValueError(f"a sweep must be a dict with {', '.join(SEARCH)}, not {config!r}")
+    if not callable(train):
+        raise ValueError(f"train must be a function of settings and log, not {train!r}")
     config = plain(config)
     check_keys("sweep", config, KEYS)
     _check_name(config.get("name", "sweep"))

@@ -88,9 +88,7 @@ def train_once(
     metric: str,
     after_row: Callable[[list[dict]], None] = lambda rows: None,
 ) -> Trial:
-    """Train inside a tracked run, and catch what ends the training before its time.
-
-    Only Ctrl-C gets through: it ends the sweep, and the trial does not count.
+    """Train inside a tracked run, and catch what ends the training before its time, but Ctrl-C.
 
     Args:
         number: of the trial.

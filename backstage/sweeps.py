@@ -24,12 +24,10 @@ def run_sweep(
     """Search for good settings as a W&B sweep dict describes.
 
     W&B's server leads the search if it is there, otherwise Optuna, with every trial an offline W&B
-    run and a journal beside the runs. Calling again with the same seed, also after a kill, goes
-    on there, and so do other processes. Another seed, sweep or training starts its own journal,
-    and so does another value that the training takes from around it; the attributes of modules
-    do not count.
-
-    A trial counts however it ends. One that Ctrl-C or a kill interrupts is trained again.
+    run and a journal beside the runs. Calling again with the same seed goes on there, and so do
+    other processes. Another seed, sweep or training starts its own journal, and so does another
+    value that the training takes from around it (modules count by their names alone). A trial
+    counts however it ends; one that Ctrl-C or a kill interrupted is trained again.
 
     Args:
         config: method (grid, random or bayes), metric {name, goal, target}, parameters; optionally
@@ -48,9 +46,7 @@ def run_sweep(
 
     Source: bayes: TPE, Bergstra et al. 2011; early_terminate: Hyperband, Li et al. 2018.
     """
-    config = read_sweep(config, count, seed)
-    if not callable(train):
-        raise ValueError(f"train must be a function of settings and log, not {train!r}")
+    config = read_sweep(config, train, count, seed)
     sweep_id = _sweep_on_server(config, sweep_id)
     if sweep_id:
         trials = _run_online(config, train, count, sweep_id)

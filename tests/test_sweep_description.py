@@ -347,4 +347,4 @@ def test_a_sweep_is_a_dict_and_a_training_a_function(config, train):
 
 def test_what_is_read_is_what_was_written():
     config = sweep("bayes", early_terminate=HYPERBAND, metric=METRIC)
-    assert read_sweep(config, 3, 0) == config
+    assert read_sweep(config, bowl, 3, 0) == config
