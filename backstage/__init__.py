@@ -19,11 +19,15 @@ Training
 
 Sweeps
     sweeps              a W&B sweep, run on the server or by Optuna
-    sweep_space         a W&B sweep's parameters as Optuna's distributions
+    sweep_checks        whether a sweep's description can be run
+    sweep_space         a W&B sweep's metric, and its parameters as Optuna's distributions
     sweep_parameters    one such parameter
-    sweep_shapes        W&B's distributions that Optuna does not have
+    sweep_axes          what is drawn for it, and where a setting lies on its axis
+    sweep_shapes        W&B's distributions, as SciPy's
     sweep_search        samplers and pruners of a sweep without a server
     sweep_study         a sweep without a server, as a study in a journal file
+    sweep_journal       that file, and which process trains which trial
+    sweep_identity      what a training is made of: its code, and all that it uses
     sweep_trials        one trial: a training with certain settings, inside a tracked run
     sweep_importance    which settings matter
     sweep_plots         what a sweep found, as pictures

@@ -7,7 +7,7 @@ import optuna
 from matplotlib.axes import Axes
 
 from backstage.style import BLUE
-from backstage.sweep_space import parameter_space, setting_of
+from backstage.sweep_space import metric_of, parameter_space, setting_of
 from backstage.sweep_trials import Trial, completed
 
 
@@ -27,7 +27,7 @@ def importances(config: Mapping[str, object], trials: Sequence[Trial]) -> dict[s
     Source: PED-ANOVA, Watanabe, Bansal and Hutter, IJCAI 2023, as Optuna has it.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(direction=config["metric"]["goal"])
+    study = optuna.create_study(direction=metric_of(config).goal)
     space = parameter_space(config)
     kinds = {name: parameter.drawn for name, parameter in space.items()}
     for trial in completed(trials):

@@ -1,9 +1,8 @@
 """One parameter of a W&B sweep as something that Optuna can draw from."""
 
+import copy
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import numpy as np
 from optuna.distributions import (
@@ -12,75 +11,24 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.trial import Trial
+from scipy.stats import rv_continuous
 
-from backstage.sweep_shapes import shape_of
+from backstage.sweep_axes import Parameter
+from backstage.sweep_shapes import (
+    EDGE,
+    check_keys,
+    check_number,
+    frozen,
+    is_exponent,
+    numbers_of,
+)
 
-EDGE = 1e-6  # a quantile stays this far from 0 and 1, where a normal distribution has no end
-
-
-def _same(value: object) -> object:
-    return value
-
-
-class Mark(NamedTuple):
-    """A label on a parameter's axis."""
-
-    height: float  # 0 (bottom) to 1 (top)
-    setting: object
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """What Optuna draws for a parameter, and how that becomes the setting of a training.
-
-    Attributes:
-        drawn: the distribution that Optuna draws from: the parameter's own, or one of quantiles.
-        to_setting: from a drawn value to the setting.
-        to_drawn: the way back, from a setting to what was (about) drawn.
-    """
-
-    drawn: BaseDistribution
-    to_setting: Callable = _same
-    to_drawn: Callable = _same
-
-    @property
-    def choices(self) -> tuple | None:
-        """All values of a parameter without probabilities; None for every other one."""
-        return getattr(self.drawn, "choices", None)
-
-    def suggest(self, trial: Trial, name: str) -> object:
-        """Ask a trial of Optuna for a setting."""
-        drawn = self.drawn
-        if self.choices:
-            return trial.suggest_categorical(name, self.choices)
-        whole = isinstance(drawn, IntDistribution)
-        ask = trial.suggest_int if whole else trial.suggest_float
-        value = ask(name, drawn.low, drawn.high, step=drawn.step, log=drawn.log)
-        return self.to_setting(value)
-
-    def height(self, setting: object) -> float:
-        """Where a setting lies on the parameter's axis, from 0 to 1."""
-        if self.choices:
-            return self.choices.index(setting) / max(1, len(self.choices) - 1)
-        place = self.to_drawn(setting)
-        low = self.drawn.low
-        high = self.drawn.high
-        if high == low:
-            return 0.0
-        if self.drawn.log:
-            return math.log(place / low) / math.log(high / low)
-        return (place - low) / (high - low)
-
-    def marks(self) -> list[Mark]:
-        """All choices, or both ends of a range (of quantiles: 5 %, 50 % and 95 %)."""
-        if self.choices:
-            settings = self.choices
-        elif self.to_setting is _same:
-            settings = (self.drawn.low, self.drawn.high)
-        else:
-            settings = dict.fromkeys(self.to_setting(q) for q in (0.05, 0.5, 0.95))
-        return [Mark(self.height(setting), setting) for setting in settings]
+CHOICES = {  # what W&B calls a distribution of given values, and the keys that it has
+    "constant": ["value"],
+    "categorical": ["values"],
+    "categorical_w_probabilities": ["values", "probabilities"],
+}
+PRIMITIVE = (type(None), bool, int, float, str)  # what Optuna can keep in a journal
 
 
 def parameter(name: str, spec: Mapping[str, object]) -> Parameter:
@@ -96,63 +44,76 @@ def parameter(name: str, spec: Mapping[str, object]) -> Parameter:
 
     Source: W&B's sweep configuration options (docs.wandb.ai) and Optuna's distributions.
     """
+    kind = str(spec["distribution"]) if "distribution" in spec else _kind_of(name, spec)
+    if kind in CHOICES:
+        return _choice(name, kind, spec)
+    numbers = numbers_of(name, kind, spec)
+    shape = frozen(name, kind, numbers)
+    direct = _direct(kind, numbers)
+    return Parameter(direct) if direct else _by_quantile(shape, numbers.get("q"))
+
+
+def grid_values(name: str, spec: Mapping[str, object]) -> Mapping[str, object]:
+    """Give a range of whole numbers, or of multiples of q, as the values that a grid visits."""
+    kind = str(spec["distribution"]) if "distribution" in spec else _kind_of(name, spec)
+    if kind not in ("int_uniform", "q_uniform"):
+        return spec
+    numbers = numbers_of(name, kind, spec)
+    q = numbers.get("q", 1)
+    places = range(round(numbers["min"] / q), round(numbers["max"] / q) + 1)
+    return {"values": [place * q for place in places]}
+
+
+def _kind_of(name: str, spec: Mapping[str, object]) -> str:
+    """The distribution that W&B takes a description without this key for."""
+    for kind, keys in CHOICES.items():
+        if set(keys) == set(spec):
+            return kind
     if "probabilities" in spec:
-        return _weighted(
-            name, list(spec.get("values", ())), np.asarray(spec["probabilities"], float)
+        return "categorical_w_probabilities"
+    if not {"min", "max"} <= set(spec):
+        raise ValueError(
+            f"{name}: needs value, values, min and max, or a distribution, not {dict(spec)}"
         )
-    if "value" in spec or "values" in spec:
-        values = spec["values"] if "values" in spec else [spec["value"]]
-        return Parameter(CategoricalDistribution(values))
-    kind = spec.get("distribution") or _kind_of_range(spec)
-    _check_range(name, kind, spec)
-    direct = _direct(kind, spec)
-    return Parameter(direct) if direct else _by_quantile(name, kind, spec)
-
-
-def _kind_of_range(spec: Mapping[str, object]) -> str:
-    """What W&B takes a minimum and a maximum for."""
-    whole = isinstance(spec.get("min"), int) and isinstance(spec.get("max"), int)
+    whole = isinstance(spec["min"], int) and isinstance(spec["max"], int)
     return "int_uniform" if whole else "uniform"
 
 
-def _check_range(name: str, kind: str, spec: Mapping[str, object]) -> None:
-    if "uniform" not in kind:
-        return
-    if not {"min", "max"} <= set(spec):
-        raise ValueError(f"{name}: needs value, values, or min and max, not {dict(spec)}")
-    low = spec["min"]
-    high = spec["max"]
-    if not low <= high or ("log" in kind and "values" in kind and low <= 0):
-        raise ValueError(f"{name}: min {low} and max {high} do not suit {kind}")
+def _choice(name: str, kind: str, spec: Mapping[str, object]) -> Parameter:
+    """One of given values."""
+    check_keys(f"{name} ({kind})", spec, ["distribution", *CHOICES[kind]])
+    values = [spec["value"]] if "value" in spec else spec.get("values")
+    if not isinstance(values, list) or not values:
+        raise ValueError(f"{name}: values must be a list with at least one value, not {values!r}")
+    for value in filter(is_exponent, values):
+        check_number(f"{name}: a value", value)
+    if kind == "categorical_w_probabilities":
+        return _weighted(name, values, spec.get("probabilities"))
+    if all(isinstance(v, PRIMITIVE) and v == v for v in values) and len(set(values)) == len(values):
+        return Parameter(CategoricalDistribution(values))
+    places = CategoricalDistribution(range(len(values)))
+    return Parameter(places, lambda place: copy.deepcopy(values[place]), values.index)
 
 
-def _direct(kind: str, spec: Mapping[str, object]) -> BaseDistribution | None:
+def _direct(kind: str, numbers: Mapping[str, float]) -> BaseDistribution | None:
     """The distribution of Optuna that is the same, if there is one."""
-    low = spec.get("min")
-    high = spec.get("max")
-    q = spec.get("q", 1)
+    low = numbers.get("min")
+    high = numbers.get("max")
     if kind == "int_uniform":
         return IntDistribution(low, high)
     if kind == "uniform":
         return FloatDistribution(low, high)
-    if kind == "q_uniform":
-        whole = all(isinstance(v, int) for v in (low, high, q))
-        return (IntDistribution if whole else FloatDistribution)(low, high, step=q)
     if kind in ("log_uniform_values", "inv_log_uniform_values"):
         return FloatDistribution(low, high, log=True)
     if kind == "log_uniform":  # its limits are exponents
         return FloatDistribution(math.exp(low), math.exp(high), log=True)
     if kind == "inv_log_uniform":  # log(1 / x) lies between its limits
         return FloatDistribution(math.exp(-high), math.exp(-low), log=True)
-    if kind == "q_log_uniform_values" and q == 1 and low >= 1:
-        return IntDistribution(int(low), int(high), log=True)
     return None
 
 
-def _by_quantile(name: str, kind: str, spec: Mapping[str, object]) -> Parameter:
-    """A parameter by its quantile, uniform from 0 to 1; q_ ones are rounded to multiples of q."""
-    shape = shape_of(name, kind.removeprefix("q_"), spec)
-    q = spec.get("q", 1) if kind.startswith("q_") else None
+def _by_quantile(shape: rv_continuous, q: float | None) -> Parameter:
+    """A parameter by its quantile, uniform from 0 to 1; with q rounded to multiples of it."""
 
     def to_setting(quantile: float) -> float:
         value = float(shape.ppf(quantile))
@@ -164,11 +125,15 @@ def _by_quantile(name: str, kind: str, spec: Mapping[str, object]) -> Parameter:
     return Parameter(FloatDistribution(EDGE, 1 - EDGE), to_setting, to_drawn)
 
 
-def _weighted(name: str, values: list, probabilities: np.ndarray) -> Parameter:
+def _weighted(name: str, values: list, shares: object) -> Parameter:
     """A choice with unequal probabilities, by its quantile."""
-    fair = len(values) == len(probabilities) > 0 and (probabilities >= 0).all()
-    if not fair or abs(probabilities.sum() - 1) > 1e-6:
-        raise ValueError(f"{name}: needs as many probabilities as values, and 1 as their sum")
+    if not isinstance(shares, list) or len(shares) != len(values):
+        raise ValueError(f"{name}: needs as many probabilities as values")
+    for share in shares:
+        check_number(f"{name}: a probability", share)
+    probabilities = np.array(shares, float)
+    if (probabilities < 0).any() or not np.isclose(probabilities.sum(), 1):
+        raise ValueError(f"{name}: probabilities must be 0 or more and sum to 1, not {shares}")
     ends = np.cumsum(probabilities)
 
     def to_setting(quantile: float) -> object:

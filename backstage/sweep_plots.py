@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from backstage.style import GREEN, RED, TEXT_WIDTH
+from backstage.sweep_axes import Mark
 from backstage.sweep_importance import plot_importances
-from backstage.sweep_parameters import Mark
-from backstage.sweep_space import parameter_space, setting_of
+from backstage.sweep_space import metric_of, parameter_space, setting_of
 from backstage.sweep_trials import Trial, completed
 from backstage.tracking import Table, track
 
@@ -29,6 +29,10 @@ class _Scale(NamedTuple):
     low: float
     high: float
     small: bool
+
+    @property
+    def worst(self) -> float:
+        return self.high if self.small else self.low
 
     def height(self, value: float) -> float:
         span = max(self.high - self.low, 1e-9)
@@ -56,10 +60,11 @@ def plot_sweep(
     parallel_coordinates(ax, config, trials, unit)
     importance, (left, right) = plt.subplots(1, 2, figsize=(TEXT_WIDTH, 2.5))
     plot_importances(left, config, [trials])
-    _plot_curves(right, config["metric"]["name"], completed(trials))
+    metric = metric_of(config).name
+    _plot_curves(right, metric, completed(trials))
     if best_possible is not None:
         right.axhline(best_possible, c="0.4", ls=":", label="best possible")
-    right.set(xlabel="epoch", ylabel=config["metric"]["name"] + unit)
+    right.set(xlabel="epoch", ylabel=metric + unit)
     right.legend()
     return SweepFigures(parallel, importance)
 
@@ -80,7 +85,7 @@ def log_sweep(
         figures: of plot_sweep.
         data_source: what the trainings learnt from.
     """
-    metric = config["metric"]["name"]
+    metric = metric_of(config).name
     names = list(parameter_space(config))
     rows = []
     for trial in trials:
@@ -110,8 +115,9 @@ def parallel_coordinates(
 ) -> None:
     """Draw one line per trial, from its settings to its value.
 
-    Dark lines are good, the red one is the best; grey ones were stopped early. The last axis leaves
-    out the worst tenth of the values: lines of those trials end where it ends.
+    Dark lines are good, the red one is the best; grey ones were stopped early or diverged. The last
+    axis leaves out the worst tenth of the values: lines of those trials, and of those that
+    diverged, end where it ends.
 
     Args:
         ax: where to draw.
@@ -122,24 +128,25 @@ def parallel_coordinates(
     Raises:
         ValueError: no trial completed.
     """
-    metric = config["metric"]["name"]
+    metric = metric_of(config)
     space = parameter_space(config)
     done = completed(trials)
     if not done:
         raise ValueError("parallel coordinates need at least one completed trial")
-    scale = _value_scale(done, config["metric"]["goal"] == "minimize")
+    scale = _value_scale(done, metric.small)
     for trial in reversed(trials):
-        reached = trial.reached(metric)
+        reached = scale.worst if trial.state == "diverged" else trial.reached(metric.name)
         if reached is None:
             continue
         line = [space[name].height(setting_of(trial.settings, name)) for name in space]
         style = _line_style(trial, done[0], scale.badness(reached))
         ax.plot([*line, scale.height(reached)], **style)
-    ax.plot([], [], c="0.8", label="stopped early")
+    diverged = any(trial.state == "diverged" for trial in trials)
+    ax.plot([], [], c="0.8", label="stopped early" + " or diverged" * diverged)
     for i, name in enumerate(space):
         _draw_axis(ax, i, space[name].marks())
     _draw_axis(ax, len(space), [Mark(0, scale.low), Mark(1, scale.high)])
-    _finish_axes(ax, [*space, metric + unit])
+    _finish_axes(ax, [*space, metric.name + unit])
 
 
 def _value_scale(done: Sequence[Trial], small: bool) -> _Scale:

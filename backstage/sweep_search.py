@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 
 import optuna
 
-from backstage.sweep_parameters import Parameter
+from backstage.sweep_axes import Parameter
 
 SEEDS_APART = 100_000  # trials of one sampler seed before the next seed's draws begin
+SEEDS = 2**32  # as many as NumPy's generators have
 
 
 class _SeededByTrial(optuna.samplers.BaseSampler):
@@ -23,10 +24,10 @@ class _SeededByTrial(optuna.samplers.BaseSampler):
     def __init__(self, make: Callable[..., optuna.samplers.BaseSampler], seed: int) -> None:
         self._make = make
         self._first = SEEDS_APART * seed
-        self._inner = make(seed=self._first)
+        self._inner = make(seed=self._first % SEEDS)
 
     def before_trial(self, study, trial):
-        self._inner = self._make(seed=self._first + trial.number)
+        self._inner = self._make(seed=(self._first + trial.number) % SEEDS)
         self._inner.before_trial(study, trial)
 
     def infer_relative_search_space(self, study, trial):
@@ -42,13 +43,20 @@ class _SeededByTrial(optuna.samplers.BaseSampler):
         self._inner.after_trial(study, trial, state, values)
 
 
+class _Grid(optuna.samplers.GridSampler):
+    """A grid that leaves it to the sweep when to end: it knows how many points there are."""
+
+    def after_trial(self, study, trial, state, values):
+        pass
+
+
 def sampler_of(
     method: str, space: Mapping[str, Parameter], seed: int
 ) -> optuna.samplers.BaseSampler:
     """Choose Optuna's sampler for a sweep's method: grid, random or bayes."""
     if method == "grid":
-        grid = {name: parameter.choices for name, parameter in space.items()}
-        return optuna.samplers.GridSampler(grid, seed=seed)
+        grid = {name: parameter.drawn.choices for name, parameter in space.items()}
+        return _Grid(grid, seed=seed % SEEDS)
     bayes = method == "bayes"
     make = optuna.samplers.TPESampler if bayes else optuna.samplers.RandomSampler
     return _SeededByTrial(make, seed)

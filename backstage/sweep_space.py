@@ -1,16 +1,76 @@
-"""The description of a W&B sweep: its parameters, and whether it can be run here."""
+"""The description of a W&B sweep: its metric and its parameters, as they are needed here."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
-from backstage.sweep_parameters import Parameter, parameter
+import numpy as np
+
+from backstage.sweep_axes import Parameter
+from backstage.sweep_parameters import grid_values, parameter
+
+
+class Metric(NamedTuple):
+    """What a sweep compares its trials by.
+
+    Attributes:
+        name: of the number in the rows of a training.
+        goal: "minimize" or "maximize".
+        target: a value that ends the sweep once a trial reaches it, or None.
+    """
+
+    name: str = "value"
+    goal: str = "minimize"
+    target: float | None = None
+
+    @property
+    def small(self) -> bool:
+        """Whether small values are good."""
+        return self.goal == "minimize"
+
+    def reached_by(self, value: float) -> bool:
+        """Whether a trial's value is as good as the target."""
+        if self.target is None:
+            return False
+        return value <= self.target if self.small else value >= self.target
+
+
+def metric_of(config: Mapping[str, object]) -> Metric:
+    """Read a sweep's metric, with W&B's defaults."""
+    return Metric(**plain(config.get("metric") or {}))
+
+
+def plain(thing: object) -> object:
+    """Give a description with NumPy's numbers and arrays, tuples and ranges as Python's lists."""
+    if isinstance(thing, np.generic | np.ndarray):
+        return thing.tolist()
+    if isinstance(thing, Mapping):
+        return {key: plain(value) for key, value in thing.items()}
+    if isinstance(thing, list | tuple | range):
+        return [plain(value) for value in thing]
+    return thing
 
 
 def flat(parameters: Mapping[str, Mapping], prefix: str = "") -> dict[str, Mapping]:
-    """Turn nested sweep parameters into one level, with dots in the names."""
+    """Turn nested sweep parameters into one level, with dots in the names.
+
+    Raises:
+        ValueError: a parameter, or a level of them, is not described by a dict.
+    """
+    if not isinstance(parameters, Mapping) or not parameters:
+        raise ValueError(f"{prefix}parameters must be a dict of parameters, not {parameters!r}")
     out = {}
     for name, spec in parameters.items():
-        inner = spec.get("parameters")
-        out |= flat(inner, f"{prefix}{name}.") if inner else {f"{prefix}{name}": spec}
+        if not isinstance(name, str):
+            raise ValueError(f"a parameter's name must be text, not {name!r}")
+        if not isinstance(spec, Mapping):
+            example = f'{{"value": {spec!r}}}'
+            raise ValueError(f"{prefix}{name} must be a dict such as {example}, not {spec!r}")
+        inside = "parameters" in spec
+        here = f"{prefix}{name}"
+        more = flat(spec["parameters"], f"{here}.") if inside else {here: spec}
+        if out.keys() & more.keys():
+            raise ValueError(f"two parameters are called {', '.join(out.keys() & more.keys())}")
+        out |= more
     return out
 
 
@@ -34,46 +94,12 @@ def setting_of(settings: Mapping[str, object], name: str) -> object:
 
 
 def parameter_space(config: Mapping[str, object]) -> dict[str, Parameter]:
-    """Turn a sweep's parameters into what Optuna can draw, by their flat names."""
-    parameters = flat(config.get("parameters") or {})
-    return {name: parameter(name, spec) for name, spec in parameters.items()}
-
-
-def check_sweep(config: Mapping[str, object], count: int | None) -> None:
-    """Check that a sweep can be run, before any training starts.
+    """Turn a sweep's parameters into what Optuna can draw, by their flat names.
 
     Raises:
-        ValueError: it cannot; the message tells what is wrong and what is allowed.
+        ValueError: a parameter is not described as W&B has it.
     """
-    method = config.get("method")
-    if method not in ("grid", "random", "bayes"):
-        raise ValueError(f"method must be grid, random or bayes, not {method!r}")
-    if count is None and method != "grid":
-        raise ValueError(f"a {method} sweep needs a count of trials")
-    if count is not None and count < 1:
-        raise ValueError(f"count must be 1 or more, not {count}")
-    _check_metric(config.get("metric") or {})
-    _check_stop(config.get("early_terminate") or {})
-    space = parameter_space(config)
-    if not space:
-        raise ValueError("the sweep has no parameters")
-    ranges = [name for name, parameter in space.items() if not parameter.choices]
-    if method == "grid" and ranges:
-        raise ValueError(
-            "a grid needs value or values (without probabilities) for every parameter, "
-            f"not a range: {', '.join(ranges)}"
-        )
-
-
-def _check_metric(metric: Mapping[str, object]) -> None:
-    if not metric.get("name") or metric.get("goal") not in ("minimize", "maximize"):
-        raise ValueError(f"metric needs a name and a goal, minimize or maximize, not {metric}")
-
-
-def _check_stop(stop: Mapping[str, object]) -> None:
-    if not stop:
-        return
-    if stop.get("type") != "hyperband" or not (stop.get("min_iter") or stop.get("max_iter")):
-        raise ValueError(
-            f"early_terminate must be of type hyperband, with min_iter or max_iter, not {stop}"
-        )
+    parameters = flat(plain(config.get("parameters") or {}))
+    if config.get("method") == "grid":
+        parameters = {name: grid_values(name, spec) for name, spec in parameters.items()}
+    return {name: parameter(name, spec) for name, spec in parameters.items()}

@@ -1,48 +1,30 @@
 """A sweep without a server: an Optuna study in a journal file, with one tracked run a trial."""
 
-import contextlib
 import hashlib
-import inspect
 import json
 import math
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType
 
 import optuna
-from filelock import FileLock
-from optuna.storages.journal import JournalFileBackend, JournalStorage
+from optuna.trial import FrozenTrial, TrialState
 from tqdm.auto import tqdm
 
 from backstage.settings import ROOT, bars_hidden
-from backstage.sweep_parameters import Parameter
+from backstage.sweep_axes import Parameter
+from backstage.sweep_checks import SEARCH
+from backstage.sweep_identity import inputs, remember
+from backstage.sweep_journal import Claims, open_journal
 from backstage.sweep_search import pruner_of, sampler_of
-from backstage.sweep_space import nested, parameter_space
+from backstage.sweep_space import Metric, metric_of, nested, parameter_space
 from backstage.sweep_trials import Pruned, Train, Trial, train_once
 from backstage.tracking import track
 
-
-class _JournalLock:
-    """A lock that ends with the process that holds it, and drops a line that a kill cut short."""
-
-    def __init__(self, journal: Path) -> None:
-        self._journal = journal
-        self._lock = FileLock(f"{journal}.lock")
-
-    def acquire(self) -> bool:
-        self._lock.acquire()
-        self._drop_cut_line()
-        return True
-
-    def release(self) -> None:
-        self._lock.release()
-
-    def _drop_cut_line(self) -> None:
-        content = self._journal.read_bytes() if self._journal.exists() else b""
-        if content and not content.endswith(b"\n"):
-            os.truncate(self._journal, content.rfind(b"\n") + 1)
+WAIT = 0.2  # seconds between two looks at trials that run in other processes
+STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}  # all others: FAIL
 
 
 @dataclass(frozen=True)
@@ -59,36 +41,34 @@ class _Task:
         return self.config.get("name", "sweep")
 
     @property
-    def metric(self) -> str:
-        return self.config["metric"]["name"]
+    def metric(self) -> Metric:
+        return metric_of(self.config)
 
-    def objective(self, trial: optuna.Trial) -> float:
-        """Run one trial as Optuna wants it: return a value, or raise."""
+    def run(self, trial: optuna.Trial) -> Trial:
+        """Train one trial, inside a tracked run, and note in the journal how it ended."""
         drawn = {name: parameter.suggest(trial, name) for name, parameter in self.space.items()}
         settings = nested(drawn)
         about = {"sampler_seed": self.seed, **settings, "trial": trial.number}
         with track(f"trial {trial.number}", about, self.group, ["sweep"], quiet=True) as run:
             done = train_once(
-                trial.number, run, self.train, settings, self.metric, self._pruning(trial)
+                trial.number, run, self.train, settings, self.metric.name, self._pruning(trial)
             )
         trial.set_user_attr("history", done.history)
         trial.set_user_attr("error", done.error)
-        if done.state == "pruned":
-            raise optuna.TrialPruned
-        if done.state == "fail":
-            raise RuntimeError("the trial failed")
-        return done.value
+        trial.set_user_attr("state", done.state)
+        return done
 
     def _pruning(self, trial: optuna.Trial) -> Callable[[list[dict]], None]:
         def after_row(rows: list[dict]) -> None:
-            if self.config.get("early_terminate") and self.metric in rows[-1]:
-                trial.report(rows[-1][self.metric], len(rows))
+            value = rows[-1].get(self.metric.name)
+            if self.config.get("early_terminate") and isinstance(value, int | float):
+                trial.report(value, len(rows))
                 if trial.should_prune():
                     raise Pruned
 
         return after_row
 
-    def result(self, trial: optuna.trial.FrozenTrial) -> Trial:
+    def result(self, trial: FrozenTrial) -> Trial:
         """Turn a trial of the study into one of ours."""
         settings = {
             name: self.space[name].to_setting(value) for name, value in trial.params.items()
@@ -97,9 +77,9 @@ class _Task:
             number=trial.number,
             settings=nested(settings),
             value=trial.value if trial.state.name == "COMPLETE" else None,
-            state=trial.state.name.lower(),
-            history=trial.user_attrs["history"],
-            error=trial.user_attrs["error"],
+            state=trial.user_attrs["state"],
+            history=trial.user_attrs.get("history", []),
+            error=trial.user_attrs.get("error"),
         )
 
 
@@ -112,12 +92,20 @@ def run_offline(
         All trials of the journal that ended, in the order in which they started.
     """
     task = _Task(config, parameter_space(config), train, seed)
-    journal = runs / task.group / f"sweep-{_fingerprint(task)}.journal"
-    study = _open_study(task, journal)
-    if count is None:
-        count = math.prod(len(parameter.choices) for parameter in task.space.values())
-    _run_until(count, study, task)
-    trials = [task.result(trial) for trial in _ended(study)]
+    before = inputs(train)
+    journal = runs / task.group / f"sweep-{_fingerprint(task, before)}.journal"
+    claims = _open_study(task, journal)
+    stored = len(claims.ended())
+    if stored:
+        print(
+            f"sweep {task.group}: {stored} trials of the same description, seed and training are "
+            f"stored and count; to start anew, delete {os.path.relpath(journal, ROOT)}"
+        )
+    try:
+        _run_until(_limit(task, count), claims, task)
+    finally:
+        remember(before, train)
+    trials = [task.result(trial) for trial in claims.ended()]
     where = f"{os.path.relpath(journal.parent, ROOT)}/wandb/offline-run-*"
     print(
         f"sweep {task.group}: {len(trials)} trials, kept offline; upload with: wandb sync {where}"
@@ -125,63 +113,79 @@ def run_offline(
     return trials
 
 
-def _fingerprint(task: _Task) -> str:
-    """What a journal's trials agree on: sweep, sampler seed, training and the code around it."""
+def _fingerprint(task: _Task, before: Mapping[str, str]) -> str:
+    """What a journal's trials agree on: sweep, sampler seed, training and all that it uses."""
     described = [
-        {key: value for key, value in task.config.items() if key != "name"},
+        {key: task.config[key] for key in SEARCH if key in task.config},
         task.seed,
-        _source(task.train),
+        before,
         os.environ.get("COURSEWORK_STATE"),
     ]
     text = json.dumps(described, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _source(train: Train) -> str:
-    """The text of a training; its compiled code where the text is out of reach, as in a process."""
-    try:
-        return inspect.getsource(train)
-    except OSError:
-        return _compiled(train.__code__)
+def _limit(task: _Task, count: int | None) -> int:
+    """The number of trials: as asked, at most run_cap, and at most all points of a grid."""
+    limits = [count, task.config.get("run_cap")]
+    if task.config["method"] == "grid":
+        limits.append(math.prod(len(parameter.choices) for parameter in task.space.values()))
+    return min(limit for limit in limits if limit is not None)
 
 
-def _compiled(code: CodeType) -> str:
-    """Compiled code as text that is the same in every process, functions inside it included."""
-    constants = [_compiled(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
-    return f"{code.co_code.hex()} {code.co_names} {constants}"
-
-
-def _open_study(task: _Task, journal: Path) -> optuna.Study:
+def _open_study(task: _Task, journal: Path) -> Claims:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    journal.parent.mkdir(parents=True, exist_ok=True)
-    backend = JournalFileBackend(str(journal), lock_obj=_JournalLock(journal))
-    return optuna.create_study(
-        storage=JournalStorage(backend),
+    storage = open_journal(journal)
+    study = optuna.create_study(
+        storage=storage,
         study_name=task.group,
         load_if_exists=True,
-        direction=task.config["metric"]["goal"],
+        direction=task.metric.goal,
         sampler=sampler_of(task.config["method"], task.space, task.seed),
         pruner=pruner_of(task.config.get("early_terminate")),
     )
+    return Claims(study, storage, journal, set(task.space))
 
 
-def _run_until(count: int, study: optuna.Study, task: _Task) -> None:
+def _run_until(count: int, claims: Claims, task: _Task) -> None:
     """Run trials, one at a time, until so many have ended, here or in other processes."""
     bar = tqdm(total=count, desc=task.group, unit="trial", disable=bars_hidden())
+    waits = False
     try:
-        while (done := len(_ended(study))) < count:
-            bar.update(done - bar.n)
-            with contextlib.suppress(ValueError):  # no trial has completed yet
-                bar.set_postfix(best=f"{study.best_value:.4g}")
-            study.optimize(task.objective, n_trials=1, catch=(RuntimeError,))
+        while len(done := claims.ended()) < count:
+            _show(bar, done, task.metric)
+            if any(task.metric.reached_by(trial.value) for trial in done if _is_complete(trial)):
+                break
+            trial = claims.claim(count)
+            if trial is not None:
+                _run_one(trial, claims, task)
+                continue
+            if not waits:
+                print(f"sweep {task.group}: the last trials run in other processes; waiting")
+            waits = True
+            time.sleep(WAIT)
     except KeyboardInterrupt:
         print("sweep stopped by hand; finished trials are kept, and calling again continues")
-    bar.update(len(_ended(study)) - bar.n)
+    _show(bar, claims.ended(), task.metric)
     bar.close()
 
 
-def _ended(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    """The trials that completed, were stopped early or failed; not those that were interrupted."""
-    trials = study.get_trials(deepcopy=False)
-    finished = [trial for trial in trials if trial.state.is_finished()]
-    return [t for t in finished if t.state.name != "FAIL" or t.user_attrs.get("error")]
+def _run_one(trial: optuna.Trial, claims: Claims, task: _Task) -> None:
+    try:
+        done = task.run(trial)
+        claims.release(trial, STATES.get(done.state, TrialState.FAIL), done.value)
+    except BaseException:  # Ctrl-C among them: the trial is left to the next call
+        claims.give_back(trial)
+        raise
+
+
+def _is_complete(trial: FrozenTrial) -> bool:
+    return trial.state == TrialState.COMPLETE
+
+
+def _show(bar: tqdm, done: list[FrozenTrial], metric: Metric) -> None:
+    """Move the progress bar to the number of trials, with the best value beside it."""
+    bar.update(len(done) - bar.n)
+    values = [trial.value for trial in done if _is_complete(trial)]
+    if values:
+        bar.set_postfix(best=f"{(min if metric.small else max)(values):.4g}")

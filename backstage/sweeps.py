@@ -8,7 +8,8 @@ from tqdm.auto import tqdm
 
 from backstage import tracking
 from backstage.settings import bars_hidden
-from backstage.sweep_space import check_sweep
+from backstage.sweep_checks import read_sweep
+from backstage.sweep_space import metric_of
 from backstage.sweep_study import run_offline
 from backstage.sweep_trials import Train, Trial, train_once
 
@@ -23,12 +24,14 @@ def run_sweep(
     """Search for good settings as a W&B sweep dict describes.
 
     W&B's server leads the search if it is there, otherwise Optuna, with every trial an offline W&B
-    run and a journal beside the runs. Calling again with the same seed, also after a kill, goes
-    on there, and so do other processes. Another seed, sweep or training starts its own journal.
+    run and a journal beside the runs. Calling again with the same seed goes on there, and so do
+    other processes. Another seed, sweep or training starts its own journal, and so does another
+    value that the training takes from around it (modules count by their names alone). A trial
+    counts however it ends; one that Ctrl-C or a kill interrupted is trained again.
 
     Args:
-        config: method (grid, random or bayes), metric {name, goal}, parameters; optionally name and
-            early_terminate.
+        config: method (grid, random or bayes), metric {name, goal, target}, parameters; optionally
+            name, run_cap and early_terminate, whose eta is a whole number here.
         train: train(settings, log) hands its rows to log and returns the metric's final value.
         count: trials in all, with those of earlier calls and other processes; None: the whole grid.
         seed: of Optuna's sampler; W&B's server takes none.
@@ -43,19 +46,19 @@ def run_sweep(
 
     Source: bayes: TPE, Bergstra et al. 2011; early_terminate: Hyperband, Li et al. 2018.
     """
-    check_sweep(config, count)
+    config = read_sweep(config, train, count, seed)
     sweep_id = _sweep_on_server(config, sweep_id)
     if sweep_id:
         trials = _run_online(config, train, count, sweep_id)
     else:
-        trials = run_offline(config, train, count, seed, tracking.RUNS)
+        trials = run_offline(config, train, count, int(seed), tracking.RUNS)
     if trials and all(trial.state == "fail" for trial in trials):
         raise RuntimeError(f"all {len(trials)} trials failed; the first one so:\n{trials[0].error}")
-    return _best_first(trials, config["metric"]["goal"])
+    return _best_first(trials, metric_of(config).small)
 
 
-def _best_first(trials: list[Trial], goal: str) -> list[Trial]:
-    sign = 1 if goal == "minimize" else -1
+def _best_first(trials: list[Trial], small: bool) -> list[Trial]:
+    sign = 1 if small else -1
 
     def rank(trial: Trial) -> tuple[bool, float, int]:
         cost = math.inf if trial.value is None else sign * trial.value
@@ -92,7 +95,7 @@ def _run_online(
             raise RuntimeError(f"the trial's run did not start: {reason}")
         tracker = tracking.Tracker(run, "online")
         settings = {name: run.config[name] for name in config["parameters"]}
-        trial = train_once(len(trials), tracker, train, settings, config["metric"]["name"])
+        trial = train_once(len(trials), tracker, train, settings, metric_of(config).name)
         tracker.finish(exit_code=int(trial.state == "fail"))
         trials.append(trial)
         bar.update()
