@@ -42,7 +42,8 @@ from backstage.lungs import load_lungs, patient_folds
 from backstage.xrays import to_square, xray_logits
 from backstage.xray_files import as_grey
 from backstage.xray_quality import predict_mask
-from backstage.hooks import Augment, Hook, KeepBest, Log, MixedPrecision, Schedule, Training
+from backstage.hooks import Augment, Hook, KeepBest, Log, Schedule, Training
+from backstage.precision import MixedPrecision
 from backstage.checkpoints import Checkpoint, checkpoint_path
 from backstage.processes import in_parallel
 from backstage.tracking import track
@@ -362,7 +363,7 @@ def fit(
     Returns:
         One row per epoch: epoch, train/loss, and what hooks added. After Ctrl-C, the rows so far.
     """
-    with Training(net, loader, optimizer, epochs, hooks) as training:
+    with Training(net, loader, optimizer, epochs, hooks, loss_fn) as training:
         for epoch in training.remaining_epochs():
             net.train()
             total = 0.0
@@ -432,25 +433,22 @@ def outputs(net: nn.Module, loader: DataLoader) -> torch.Tensor:
     return torch.cat([net(x.to(device)).cpu() for x, _ in loader])
 
 
+@dataclass
 class Validate(Hook):
     """Evaluate after every epoch; add val/loss and val/accuracy (or another name) to its row."""
 
-    def __init__(
-        self,
-        loader: DataLoader,
-        loss_fn: Callable = binary_loss,
-        score_fn: Callable = binary_hits,
-        name: str = "accuracy",
-    ) -> None:
-        self.loader = loader
-        self.loss_fn = loss_fn
-        self.score_fn = score_fn
-        self.name = name
+    loader: DataLoader
+    loss_fn: Callable = binary_loss
+    score_fn: Callable = binary_hits
+    name: str = "accuracy"
 
     def after_epoch(self, training: Training) -> None:
         found = evaluate(training.net, self.loader, self.loss_fn, self.score_fn)
         training.history[-1]["val/loss"] = found.loss
         training.history[-1][f"val/{self.name}"] = found.score
+
+    def decides(self) -> dict:
+        return vars(self)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 Start and report
     settings            where the project lies, whether this is a quick run, progress bars
+    files               files that are written whole, and names that stay in their folder
     report              figures, numbers, tables and listings; what a notebook shows
     style               one style and one set of colours for every figure
     plots               a training's curves, shares with intervals, logarithmic axes, digits
@@ -12,6 +13,8 @@ Training
     batching            tensors in memory, cut into whole batches
     augmentation        small random changes of images
     hooks               what can be hung into `helpers.fit`
+    precision           training in bfloat16
+    fingerprints        short marks of data and code, to see whether they changed
     checkpoints         a training that is interrupted and goes on
     processes           trainings side by side, each in a process of its own
     tracking            Weights & Biases, with or without a network

@@ -36,8 +36,12 @@ class Hook:
     def after_training(self, training: "Training") -> None:
         """Called once, at the end, also after Ctrl-C or an error."""
 
+    def decides(self) -> dict:
+        """What of this hook decides the training, by name; a checkpoint compares it."""
+        return {}
+
     def state(self) -> object:
-        """What a checkpoint has to keep of this hook."""
+        """What a checkpoint has to keep of this hook; also asked for before the first epoch."""
 
     def restore(self, state: object) -> None:
         """Take up what `state` gave."""
@@ -52,6 +56,7 @@ class Training:
     optimizer: torch.optim.Optimizer
     epochs: int
     hooks: Sequence[Hook] = ()
+    loss_fn: Callable | None = None
     history: list[dict] = field(default_factory=list)  # one row per epoch
     finished: bool = False  # all epochs were trained
 
@@ -139,6 +144,9 @@ class Schedule(Hook):
     def after_epoch(self, training: Training) -> None:
         training.history[-1]["learning_rate"] = self.rate
 
+    def decides(self) -> dict:
+        return {k: v for k, v in vars(self.scheduler).items() if k != "optimizer"}
+
     def state(self) -> dict:
         return self.scheduler.state_dict()
 
@@ -157,6 +165,9 @@ class Augment(Hook):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         return self.change(x, y, training.generator)
 
+    def decides(self) -> dict:
+        return {"change": self.change}
+
 
 class KeepBest(Hook):
     """End with the weights of the epoch whose score was highest, such as "val/accuracy"."""
@@ -173,28 +184,11 @@ class KeepBest(Hook):
         if self.weights:
             training.net.load_state_dict(self.weights)
 
+    def decides(self) -> dict:
+        return {"score": self.score}
+
     def state(self) -> dict | None:
         return self.weights
 
     def restore(self, state: dict | None) -> None:
         self.weights = state
-
-
-class MixedPrecision(Hook):
-    """Compute the forward pass of training in bfloat16 where a CUDA device has it."""
-
-    def before_training(self, training: Training) -> None:
-        device = training.device
-        if device.type != "cuda" or torch.cuda.get_device_capability(device)[0] < 8:
-            return
-        net = training.net
-        full = net.forward
-
-        def mixed(x: torch.Tensor) -> torch.Tensor:
-            with torch.autocast("cuda", torch.bfloat16, enabled=net.training):
-                return full(x).float()
-
-        net.forward = mixed
-
-    def after_training(self, training: Training) -> None:
-        training.net.__dict__.pop("forward", None)

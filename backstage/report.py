@@ -13,6 +13,7 @@ import os
 import re
 import textwrap
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock
@@ -22,6 +23,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image as Pillow
 
+from backstage.files import file_name, write_whole
 from backstage.settings import QUICK, ROOT
 from backstage.style import RED
 
@@ -35,22 +37,21 @@ def report_folder() -> Path:
 
 
 def report_to(folder: str | Path) -> None:
-    """Save what follows to another folder, named from the project's root."""
+    """Save what follows to another folder, named from the project's root.
+
+    Raises:
+        ValueError: the folder lies outside the project.
+    """
     global _folder
-    _folder = BASE / folder
+    wanted = Path(os.path.normpath(BASE / folder))
+    if not wanted.is_relative_to(BASE):
+        raise ValueError(f"a folder to save to lies in {BASE}, not at {wanted}")
+    _folder = wanted
 
 
-def write_whole(path: str | Path, content: str | bytes) -> Path:
-    """Write a file so that a reader finds the old one or the new one, never half of one."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content.encode() if isinstance(content, str) else content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+def _place(what: str, name: str, suffix: str) -> Path:
+    """The path of a figure, a table or a listing of that name."""
+    return report_folder() / f"{what}s" / f"{file_name(what, name)}{suffix}"
 
 
 def save_figure(fig: Figure, name: str, data: object = None, *, alt: str) -> None:
@@ -61,11 +62,14 @@ def save_figure(fig: Figure, name: str, data: object = None, *, alt: str) -> Non
         name: of the file, figures/name.pdf in the report's folder.
         data: what the figure shows; if it has a `label` (a stand-in), that is written above.
         alt: one sentence that says what there is to see, for readers who cannot see it.
+
+    Raises:
+        ValueError: a name that is not that of one file.
     """
     _label(fig, data)
     page = io.BytesIO()
     fig.savefig(page, format="pdf", metadata={"CreationDate": None})
-    write_whole(report_folder() / "figures" / f"{name}.pdf", page.getvalue())
+    write_whole(_place("figure", name, ".pdf"), page.getvalue())
     show_figure(fig, alt=alt)
 
 
@@ -105,10 +109,11 @@ def save_numbers(prefix: str, **numbers: object) -> None:
     Args:
         prefix: small letters, the same for all numbers of a part of the report.
         numbers: by name (letters only) a value, or (value, format), or (value, format, spread),
-            where the spread is how far another run's value may lie away, in its own units.
+            where the spread is how far another run's value may lie away, in its own units. A text
+            is LaTeX, in which % and # need no backslash.
 
     Raises:
-        ValueError: a name with anything but letters, or a value that is not finite.
+        ValueError: a name not of letters, a value not finite, a text not one line of LaTeX.
     """
     entries = {prefix + name: _entry(prefix + name, number) for name, number in numbers.items()}
     path = report_folder() / "numbers.json"
@@ -117,7 +122,7 @@ def save_numbers(prefix: str, **numbers: object) -> None:
     with FileLock(lock):
         record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         record = dict(sorted((record | entries).items()))
-        lines = [f"\\newcommand{{\\{name}}}{{{entry['text']}}}" for name, entry in record.items()]
+        lines = [rf"\newcommand{{\{k}}}{{{_latex(k, v['text'])}}}" for k, v in record.items()]
         write_whole(path, json.dumps(record, indent=0, ensure_ascii=False) + "\n")
         write_whole(path.with_suffix(".tex"), "\n".join(lines) + "\n")
 
@@ -137,10 +142,27 @@ def _entry(name: str, number: object) -> dict:
     return entry
 
 
+def _latex(name: str, text: str) -> str:
+    """A text as one line of LaTeX, in which % and # print themselves."""
+    plain = re.sub(r"\\.", "", text)  # without \{, \% and the like
+    if re.search(r"[\x00-\x1f\x7f\x85\u2028\u2029]", text):
+        raise ValueError(f"{name} must be text on one line, not {text!r}")
+    if plain.count("{") != plain.count("}") or plain.endswith("\\"):
+        raise ValueError(f"{name} needs a closing brace for each opening one, not {text!r}")
+    return re.sub(r"\\.|[%#]", lambda found: "\\" * (found[0] in "%#") + found[0], text)
+
+
 def save_table(name: str, rows: Sequence[Sequence[str] | None]) -> None:
-    """Write rows of cells (None: a rule) as a LaTeX table's body, tables/name.tex."""
-    lines = [r"\midrule" if row is None else " & ".join(map(str, row)) + r" \\" for row in rows]
-    write_whole(report_folder() / "tables" / f"{name}.tex", "\n".join(lines) + "\n")
+    """Write rows of cells (None: a rule) as a LaTeX table's body, tables/name.tex.
+
+    Raises:
+        ValueError: a name that is not that of one file, or a cell that is not one line of LaTeX.
+    """
+    path = _place("table", name, ".tex")
+    cell = partial(_latex, f"a cell of table {name}")
+    pages = [" & ".join(cell(str(one)) for one in row or ()) for row in rows]
+    lines = [r"\midrule" if row is None else rf"{page} \\" for row, page in zip(rows, pages)]
+    write_whole(path, "\n".join(lines) + "\n")
 
 
 def save_listing(name: str, thing: Callable | str, first: str = "", last: str = "") -> None:
@@ -153,7 +175,7 @@ def save_listing(name: str, thing: Callable | str, first: str = "", last: str = 
         last: words in the last line to keep; empty: to the end.
 
     Raises:
-        ValueError: no line holds these words.
+        ValueError: no line holds these words, or a name that is not that of one file.
     """
     source = thing if isinstance(thing, str) else inspect.getsource(thing)
     lines = source.rstrip().splitlines()
@@ -163,7 +185,7 @@ def save_listing(name: str, thing: Callable | str, first: str = "", last: str = 
         raise ValueError(f"no lines from {first!r} to {last!r} in the source for listing {name}")
     stop = stops[0] if last else len(lines) - 1
     text = textwrap.dedent("\n".join(lines[starts[0] : stop + 1]))
-    write_whole(report_folder() / "listings" / f"{name}.py", text + "\n")
+    write_whole(_place("listing", name, ".py"), text + "\n")
 
 
 def say(text: str) -> None:

@@ -1,7 +1,9 @@
 """What the notebooks write for the report: the same bytes each time, whole files, clear errors."""
 
+import errno
 import json
 import math
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -70,11 +72,40 @@ def test_numbers_stand_in_the_record_and_as_macros(folder):
         ("xor_", {"Loss": 1.0}, "all letters"),
         ("xor", {"Loss": math.nan}, "xorLoss is nan: nothing to report"),
         ("xor", {"Good": 1, "Loss": (math.inf, ".2f")}, "xorLoss is inf"),
+        ("xor", {"Data": "two\nlines"}, "xorData must be text on one line, not 'two.nlines'"),
+        ("xor", {"Data": "a\u2028b"}, "one line"),
+        ("xor", {"Data": "{a"}, "xorData needs a closing brace for each opening one, not '{a'"),
+        ("xor", {"Data": "a\\"}, "closing brace"),
     ],
 )
 def test_bad_numbers_are_named_and_nothing_is_written(folder, prefix, numbers, words):
     with pytest.raises(ValueError, match=words):
         h.save_numbers(prefix, **numbers)
+    assert not files(folder)
+
+
+@pytest.mark.parametrize(
+    "value, text, printed",
+    [
+        ((0.25, ".0%"), "25%", r"25\%"),
+        ("50% of #1", "50% of #1", r"50\% of \#1"),
+        (r"50\% of \#1", r"50\% of \#1", r"50\% of \#1"),
+        (r"a\\%", r"a\\%", r"a\\\%"),
+        (r"$10^{-4}$, \{", r"$10^{-4}$, \{", r"$10^{-4}$, \{"),
+    ],
+)
+def test_percent_and_hash_signs_reach_latex_as_signs(folder, value, text, printed):
+    h.save_numbers("x", A=value)
+    assert json.loads((folder / "numbers.json").read_text())["xA"]["text"] == text
+    assert (folder / "numbers.tex").read_text() == f"\\newcommand{{\\xA}}{{{printed}}}\n"
+    if isinstance(value, str):
+        h.save_table("t", [[value, "b"]])
+        assert (folder / "tables/t.tex").read_text() == f"{printed} & b \\\\\n"
+
+
+def test_a_cell_of_a_table_is_one_line(folder):
+    with pytest.raises(ValueError, match="a cell of table t must be text on one line"):
+        h.save_table("t", [["1", "2\n3"]])
     assert not files(folder)
 
 
@@ -146,15 +177,71 @@ def test_listings_are_cut_and_dedented(folder):
     assert files(folder) == found
 
 
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
-    def fail(*paths):
-        raise OSError("disk full")
+BAD_NAMES = ["../../x", "/x", "a/b", "a\\b", "..\\x", "", "a\0b", "a\nb"]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_name_that_leads_out_of_its_folder_is_refused(folder, name):
+    with pytest.raises(ValueError, match="a figure's name is that of one file, without /"):
+        h.save_figure(a_figure(), name, alt="A line.")
+    plt.close("all")
+    with pytest.raises(ValueError, match="a table's name is that of one file"):
+        h.save_table(name, [["1"]])
+    with pytest.raises(ValueError, match="a listing's name is that of one file"):
+        h.save_listing(name, "a = 1")
+    with pytest.raises(ValueError, match="a checkpoint's name is that of one file"):
+        h.checkpoint_path(name)
+    assert not files(folder.parent)
+
+
+@pytest.mark.parametrize("place", ["../../x", "/x", "companions/../.."])
+def test_a_report_outside_the_project_is_refused(folder, place):
+    with pytest.raises(ValueError, match="a folder to save to lies in"):
+        h.report_to(place)
+    assert h.report_folder() == folder
+
+
+@pytest.mark.parametrize("moment", ["write", "replace"])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    tmp_path, monkeypatch, moment, code
+):
+    def fail(*arguments):
+        raise OSError(code, os.strerror(code))
+
+    def write_half(path, content):
+        with path.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        fail()
 
     path = h.write_whole(tmp_path / "new folder" / "x.txt", "old")
-    monkeypatch.setattr(report.os, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
+    if moment == "write":
+        monkeypatch.setattr(type(path), "write_bytes", write_half)
+    else:
+        monkeypatch.setattr(os, "replace", fail)
+    words = f"{os.strerror(code)}, on the disk /.*; the file is as it was before: '{path}'"
+    with pytest.raises(OSError, match=words) as caught:
         h.write_whole(path, "new")
+    assert caught.value.errno == code
     assert path.read_text() == "old" and list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no /dev/full")
+def test_a_disk_that_is_full_is_named_with_the_file(folder, monkeypatch):
+    h.save_numbers("a", Old=1)
+    before = files(folder)
+    monkeypatch.setattr(type(folder), "write_bytes", lambda path, content: write_to_full(content))
+    with pytest.raises(OSError, match="No space left on device, on the disk /.*numbers.json"):
+        h.save_numbers("a", New=2)
+    with pytest.raises(OSError, match="No space left on device, on the disk /.*a.pdf"):
+        h.save_figure(a_figure(), "a", alt="A line.")
+    plt.close("all")
+    assert files(folder) == before
+
+
+def write_to_full(content):
+    with open("/dev/full", "wb") as file:
+        file.write(content)
 
 
 def test_a_companion_writes_to_its_own_folder():
@@ -168,7 +255,7 @@ def test_a_quick_run_never_writes_over_a_real_result():
         run = subprocess.run(
             [sys.executable, "-c", code],
             cwd=h.ROOT,
-            env={**report.os.environ, "COURSEWORK_QUICK": value},
+            env={**os.environ, "COURSEWORK_QUICK": value},
             capture_output=True,
             text=True,
             check=True,

@@ -1,12 +1,15 @@
 """The loop and its hooks: what is promised for interrupted, resumed and watched trainings."""
 
+import errno
 import math
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 import helpers as h
+from backstage.fingerprints import fingerprint
 
 EPOCHS = 6
 
@@ -31,13 +35,13 @@ def first_rows(data, n):
     return TensorDataset(*(t[:n] for t in data.tensors))
 
 
-def small_net(width=8):
+def small_net(width=8, activation=nn.ReLU, dropout=0.2):
     """A network with batch norm and dropout, so with state and randomness everywhere."""
     return nn.Sequential(
         nn.Linear(4, width),
         nn.BatchNorm1d(width),
-        nn.ReLU(),
-        nn.Dropout(0.2),
+        activation(),
+        nn.Dropout(dropout),
         nn.Linear(width, 3),
         nn.LogSoftmax(1),
     )
@@ -63,30 +67,95 @@ class Stop(h.Hook):
             raise self.error
 
 
-def train(
-    path, stop=None, keep=False, epochs=EPOCHS, width=8, rate=0.02, size=8, seed=0, rows=None
-):
+def louder(x, y, generator):
+    return x + 0.5 * torch.randn(x.shape, generator=generator), y
+
+
+def doubled_loss(log_p, y):
+    return 2 * F.nll_loss(log_p, y)
+
+
+def one_cycle(optimizer, steps):
+    return torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.05, total_steps=steps)
+
+
+def falling(optimizer, steps):
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / steps)
+
+
+def adamw(net, rate):
+    return torch.optim.AdamW(net.parameters(), lr=rate)
+
+
+def adamw_in_groups(net, rate):
+    groups = [{"params": net[0].parameters()}, {"params": net[1:].parameters()}]
+    return torch.optim.AdamW(groups, lr=rate)
+
+
+def adamw_with_decay(net, rate):
+    groups = [{"params": net[0].parameters(), "weight_decay": 0.5}]
+    return torch.optim.AdamW([*groups, {"params": net[1:].parameters()}], lr=rate)
+
+
+class Usual(NamedTuple):
+    """What decides the training of the small network."""
+
+    keep: str = ""  # score by which the best weights are kept; empty: the last ones
+    epochs: int = EPOCHS
+    width: int = 8
+    activation: type = nn.ReLU
+    dropout: float = 0.2
+    rate: float = 0.02
+    size: int = 8
+    seed: int | None = 0  # of shuffling and augmentation
+    first: int = 0  # seed of the first weights
+    schedule: Callable | None = one_cycle
+    steps: int = EPOCHS * 8  # length of the schedule
+    change: Callable = noisy
+    loss: Callable = F.nll_loss
+    shift: float = 0.0  # of the data
+    val: int = 20  # points for validation
+    optimizer: Callable = adamw
+    frozen: bool = False  # the first layer
+
+
+def state_of(net, optimizer, loader, hooks):
+    """A mark of all that a checkpoint may change."""
+    order = loader.sampler.generator
+    inside = [net.state_dict(), optimizer.state_dict(), [hook.state() for hook in hooks]]
+    return fingerprint([*inside, order and order.get_state(), torch.get_rng_state()])
+
+
+def train(path, stop=None, rows=None, more=(), **changes):
     """Train the small network with every hook there is; gives the network."""
-    torch.manual_seed(0)
+    s = Usual(**changes)
+    torch.manual_seed(s.first)
     data = three_classes()
-    net = small_net(width)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=rate)
-    loader = h.batches(data, size, seed)
-    steps = EPOCHS * len(loader)
+    data = TensorDataset(data.tensors[0] + s.shift, data.tensors[1])
+    net = small_net(s.width, s.activation, s.dropout)
+    net[0].requires_grad_(not s.frozen)
+    optimizer = s.optimizer(net, s.rate)
+    loader = h.batches(data, s.size, s.seed)
     hooks = [
-        h.Validate(h.batches(first_rows(data, 20), 20), F.nll_loss, h.class_hits),
-        h.Schedule(torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.05, total_steps=steps)),
-        h.Augment(noisy),
+        h.Validate(h.batches(first_rows(data, s.val), 20), F.nll_loss, h.class_hits),
+        h.Augment(s.change),
         h.Log([].append if rows is None else rows.append),
         h.MixedPrecision(),
+        *more,
     ]
-    if keep:
-        hooks.append(h.KeepBest("val/accuracy"))
-    hooks.append(h.Checkpoint(path))
+    if s.schedule:
+        hooks.insert(1, h.Schedule(s.schedule(optimizer, s.steps)))
+    if s.keep:
+        hooks.append(h.KeepBest(s.keep))
+    hooks += [h.Checkpoint(path), Stop(stop)]
+    before = state_of(net, optimizer, loader, hooks)
     try:
-        h.fit(net, loader, F.nll_loss, optimizer, epochs, [*hooks, Stop(stop)])
+        h.fit(net, loader, s.loss, optimizer, s.epochs, hooks)
     except Killed:
         pass
+    except ValueError:
+        assert state_of(net, optimizer, loader, hooks) == before, "refused, but changed"
+        raise
     return net
 
 
@@ -160,13 +229,13 @@ def test_a_mean_weighs_uneven_batches_by_size():
 # ---- checkpoints ----
 
 
-@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("keep", ["", "val/accuracy"])
 @pytest.mark.parametrize("stop", [1, 4, 6])
 def test_an_interrupted_training_ends_like_an_uninterrupted_one(tmp_path, capsys, keep, stop):
     curve = []
     whole = train(tmp_path / "a.pt", keep=keep, rows=curve)
     assert not (tmp_path / "a.pt").exists()
-    train(tmp_path / "b.pt", stop, keep)
+    train(tmp_path / "b.pt", stop, keep=keep)
     assert (tmp_path / "b.pt").exists()
     rows = []
     torch.manual_seed(99)
@@ -182,9 +251,31 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(tmp_path, capsys
         ({"epochs": 9}, "other settings: epochs 6 there, 9 here"),
         ({"rate": 0.5}, "other settings: lr 0.02 there, 0.5 here"),
         ({"width": 9}, r"other parameters: 0.weight \(8, 4\) there, \(9, 4\) here"),
-        ({"keep": True}, r"other settings: hooks .*'Checkpoint', 'Stop'\] there, .*'KeepBest'"),
-        ({"size": 16}, "other settings: batches 8 there, 4 here"),
+        (
+            {"keep": "val/loss"},
+            r"settings: hooks .*'Checkpoint', 'Stop'\] there, .*'KeepBest'",
+        ),
+        ({"size": 16}, "other settings: batches 8 there, 4 here; batch size 8 there, 16 here"),
         ({"seed": None}, "other settings: shuffled True there, False here"),
+        ({"seed": 1}, "other settings: shuffling seed 0 there, 1 here; delete"),
+        (
+            {"first": 1},
+            r"settings: seed 0 there, 1 here; first weights \w{8} there, \w{8} here",
+        ),
+        ({"activation": nn.Tanh}, r"other settings: layers \w{8} there, \w{8} here; delete"),
+        ({"dropout": 0.3}, r"other settings: layers \w{8} there, \w{8} here; delete"),
+        ({"steps": 99}, r"other settings: Schedule total_steps 48 there, 99 here"),
+        ({"schedule": falling}, "other settings: .*Schedule "),
+        ({"schedule": None}, r"other settings: hooks \['Validate', 'Schedule'.* there, .* here"),
+        (
+            {"change": louder},
+            r"Augment change noisy \w{8} there, louder \w{8} here; del",
+        ),
+        ({"loss": doubled_loss}, r"loss nll_loss \w{8} there, doubled_loss \w{8} here; delete"),
+        ({"shift": 1.0}, r"other settings: data \w{8} there, \w{8} here"),
+        ({"val": 30}, r"Validate loader DataLoader \w{8} there, DataLoader \w{8} here"),
+        ({"optimizer": adamw_in_groups}, r"other settings: trained \[6\] there, \[2, 4\] here"),
+        ({"frozen": True}, r"other settings: group 1 parameters \w{8} there, \w{8} here"),
     ],
 )
 def test_a_checkpoint_of_another_training_is_refused(tmp_path, other, words):
@@ -194,6 +285,142 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path, other, words):
     with pytest.raises(ValueError, match=words):
         train(path, **other)
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "there, here, words",
+    [
+        (
+            {"schedule": None},
+            {},
+            r"hooks \['Validate', 'Augment'.* there, .*'Schedule'",
+        ),
+        ({"seed": None}, {"seed": 0}, "shuffled False there, True here"),
+        ({"size": 33}, {"size": 34}, "settings: batch size 33 there, 34 here"),
+        (
+            {"keep": "val/loss"},
+            {"keep": "val/accuracy"},
+            r"KeepBest score val/loss there",
+        ),
+        (
+            {"schedule": falling},
+            {"schedule": falling, "steps": 99},
+            r"Schedule lr_lambdas \['falling.<locals>.<lambda> \w{8}'\] there",
+        ),
+        (
+            {"optimizer": adamw_in_groups},
+            {"optimizer": adamw_with_decay},
+            "group 1 weight_decay None there, 0.5 here",
+        ),
+    ],
+)
+def test_a_checkpoint_is_compared_with_what_wrote_it(tmp_path, there, here, words):
+    path = tmp_path / "c.pt"
+    train(path, stop=2, **there)
+    with pytest.raises(ValueError, match=words):
+        train(path, **here)
+
+
+def rewritten(path, change):
+    """Change what a checkpoint holds."""
+    torch.save(change(torch.load(path, weights_only=True)), path)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda saved: saved["net"], "cannot be read .it is no checkpoint of a training: it lacks"),
+        (lambda saved: {"net": saved["net"]}, "cannot be read .* lacks cuda, history, hooks, opti"),
+        (lambda saved: saved["history"], "cannot be read .it is no checkpoint of a training"),
+        (lambda saved: torch.zeros(2), "cannot be read .it is no checkpoint of a training"),
+        (lambda saved: {**saved, "net": 3}, "cannot be read .AttributeError"),
+        (lambda saved: {**saved, "optimizer": {}}, "cannot be taken up .KeyError"),
+        (lambda saved: {**saved, "hooks": saved["hooks"][:3]}, "cannot be taken up .ValueError"),
+        (lambda saved: {**saved, "hooks": [None] * 7}, "cannot be taken up .TypeError"),
+        (lambda saved: {**saved, "order": None}, "cannot be taken up .AttributeError"),
+        (lambda saved: {**saved, "random": torch.zeros(3)}, "cannot be taken up .TypeError"),
+        (lambda saved: {**saved, "history": "six rows"}, "cannot be taken up .ValueError"),
+    ],
+)
+def test_a_file_that_is_no_whole_checkpoint_changes_nothing(tmp_path, change, words):
+    path = tmp_path / "c.pt"
+    train(path, stop=2)
+    rewritten(path, change)
+    with pytest.raises(ValueError, match=f"c.pt {words}.*; delete it to start anew"):
+        train(path)
+
+
+def test_a_folder_is_no_checkpoint(tmp_path):
+    with pytest.raises(ValueError, match="is a folder; name a file"):
+        train(tmp_path)
+
+
+def test_weights_that_are_nan_are_announced(tmp_path, capsys):
+    path = tmp_path / "c.pt"
+    train(path, stop=2)
+    train(path, stop=3)
+    assert capsys.readouterr().out == "resumed after epoch 2 of 6\n"
+    rewritten(path, lambda saved: saved["net"]["0.weight"].fill_(math.nan) is None or saved)
+    train(path)
+    printed = "resumed after epoch 3 of 6; the weights hold NaN or infinity: it had diverged\n"
+    assert capsys.readouterr().out == printed
+
+
+class NumpyRow(h.Hook):
+    def after_epoch(self, training):
+        training.history[-1]["share"] = np.float32(0.5)
+
+
+def test_numpy_numbers_are_read_again(tmp_path, capsys):
+    path = tmp_path / "c.pt"
+    train(path, stop=2, more=[NumpyRow()], rate=np.float64(0.02))
+    rows = []
+    train(path, rows=rows, more=[NumpyRow()], rate=np.float64(0.02))
+    assert "resumed after epoch 2 of 6" in capsys.readouterr().out
+    assert [row["share"] for row in rows] == [0.5] * 6
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
+def test_a_disk_that_cannot_be_written_to_does_not_end_a_training(
+    tmp_path, monkeypatch, capsys, code
+):
+    def fail(path, content):
+        if path.name.startswith(".c.pt"):
+            path.touch()
+            raise OSError(code, os.strerror(code))
+        return write(path, content)
+
+    write = Path.write_bytes
+    whole = train(tmp_path / "whole.pt")
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    net = train(tmp_path / "c.pt")
+    assert same_state(whole, net) and not list(tmp_path.iterdir())
+    printed = capsys.readouterr().out
+    assert printed.count("\n") == 1
+    assert printed.startswith("no checkpoint after epoch 1, the training goes on: ")
+    assert os.strerror(code) in printed and "c.pt" in printed
+
+
+def test_a_checkpoint_that_cannot_be_removed_does_not_end_a_training(tmp_path, monkeypatch, capsys):
+    def fail(path, missing_ok=False):
+        if path.name == "c.pt":
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(Path, "unlink", fail)
+    train(tmp_path / "c.pt")
+    printed = capsys.readouterr().out
+    assert printed.startswith("the training has finished, its checkpoint stays: ")
+    monkeypatch.undo()
+    train(tmp_path / "c.pt")
+    assert capsys.readouterr().out == "resumed after epoch 6 of 6\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
+    (tmp_path / ".c.pt.123.part").write_bytes(b"half")
+    (tmp_path / ".other.pt.123.part").write_bytes(b"half")
+    train(tmp_path / "c.pt")
+    assert [path.name for path in tmp_path.iterdir()] == [".other.pt.123.part"]
 
 
 def test_a_refused_checkpoint_changes_nothing(tmp_path):
@@ -227,6 +454,10 @@ def test_each_setting_has_a_checkpoint_of_its_own():
     paths = [h.checkpoint_path("net", rate=rate, seed=0) for rate in (0.1, 0.2, 0.1)]
     assert paths[0] == paths[2] != paths[1]
     assert h.checkpoint_path("net", seed=0, rate=0.1) == paths[0]
+    longs = [torch.zeros(5000), torch.ones(5000), torch.zeros(5000)]
+    longs[1][:1000] = longs[1][-1000:] = 0  # the same as printed
+    paths = [h.checkpoint_path("net", weights=weights) for weights in longs]
+    assert paths[0] == paths[2] != paths[1]
 
 
 def long_training(path, write):
@@ -311,6 +542,38 @@ def test_an_interrupted_training_keeps_its_checkpoint(tmp_path):
     assert path.exists()
     history, _ = interrupted([h.Checkpoint(path), Stop()])
     assert len(history) == 9 and not path.exists()
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_the_same_network_goes_on_after_an_interrupt(tmp_path, capsys, fresh):
+    """The cell that trains is run again, the one that made the network (and the rest) is not."""
+
+    class CtrlC(h.Hook):
+        def after_step(self, training):
+            if pressed and len(training.history) == 3:
+                pressed.pop()
+                raise KeyboardInterrupt
+
+    def again(net, tools, path):
+        if not tools or fresh:
+            optimizer = adamw(net, 0.02)
+            cycle = h.Schedule(one_cycle(optimizer, 48))
+            tools[:] = [optimizer, cycle, h.batches(three_classes(), 8, 0)]
+        optimizer, cycle, loader = tools
+        hooks = [cycle, CtrlC(), h.Checkpoint(path)]
+        return h.fit(net, loader, F.nll_loss, optimizer, 6, hooks)
+
+    ends = []
+    for pressed in ([], [True]):
+        torch.manual_seed(0)
+        net = small_net()
+        tools = []
+        path = tmp_path / f"{len(pressed)}.pt"
+        if pressed:
+            assert len(again(net, tools, path)) == 3
+        ends.append((net, again(net, tools, path)))
+    assert "resumed after epoch 3 of 6" in capsys.readouterr().out
+    assert same_state(ends[0][0], ends[1][0]) and ends[0][1] == ends[1][1]
 
 
 # ---- the other hooks ----
