@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from backstage.batching import check_finite
+from backstage.checks import check_training, checked_batches, report_divergence, whole
 from backstage.settings import progress
 
 
@@ -49,6 +49,7 @@ class Training:
 
     net: nn.Module
     loader: DataLoader
+    loss_fn: Callable
     optimizer: torch.optim.Optimizer
     epochs: int
     hooks: Sequence[Hook] = ()
@@ -66,7 +67,8 @@ class Training:
         return getattr(self.loader.sampler, "generator", None)
 
     def __enter__(self) -> "Training":
-        check_finite(*getattr(self.loader.dataset, "tensors", ()))
+        self.epochs = whole("epochs", self.epochs)
+        check_training(self.loader, self.loss_fn, self.net, self.optimizer)
         try:
             self.tell("before_training")
         except BaseException:
@@ -93,9 +95,7 @@ class Training:
 
     def batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """The loader's batches on the network's device, as the hooks change them."""
-        for x, y in self.loader:
-            x = x.to(self.device)
-            y = y.to(self.device)
+        for x, y in checked_batches(self.loader, self.loss_fn, self.net):
             for hook in self.hooks:
                 x, y = hook.change_batch(self, x, y)
             yield x, y
@@ -103,6 +103,7 @@ class Training:
     def end_epoch(self, row: dict) -> None:
         """Add an epoch's row to the history and tell the hooks."""
         self.history.append(row)
+        report_divergence(self.history)
         try:
             self.tell("after_epoch")
         except KeyboardInterrupt:
@@ -187,14 +188,13 @@ class MixedPrecision(Hook):
         device = training.device
         if device.type != "cuda" or torch.cuda.get_device_capability(device)[0] < 8:
             return
-        net = training.net
-        full = net.forward
+        full = training.net.forward
 
         def mixed(x: torch.Tensor) -> torch.Tensor:
-            with torch.autocast("cuda", torch.bfloat16, enabled=net.training):
+            with torch.autocast("cuda", torch.bfloat16, enabled=training.net.training):
                 return full(x).float()
 
-        net.forward = mixed
+        training.net.forward = mixed
 
     def after_training(self, training: Training) -> None:
         training.net.__dict__.pop("forward", None)
