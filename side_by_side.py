@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from helpers import Net, Points, check_finite, check_network, progress
+from backstage.checks import check_finite, check_labels, check_network, whole
+from helpers import ACTIVATIONS, Net, Points, binary_loss, progress
 
 
 def _tanh_(a: torch.Tensor) -> torch.Tensor:
@@ -60,14 +61,12 @@ class NetStack:
         activation: str = "tanh",
         device: torch.device | str = "cpu",
     ) -> None:
-        check_network(sizes, activation)
-        if count < 1:
-            raise ValueError(f"need at least one network, not {count}")
+        check_network(sizes, activation, ACTIVATIONS)
         self.sizes = tuple(sizes)
-        self.count = count
+        self.count = whole("the number of networks", count)
         self.activation = activation
         parameters = sum(n_out * (n_in + 1) for n_in, n_out in zip(sizes, sizes[1:]))
-        self.theta = torch.empty(parameters, count, device=device)
+        self.theta = torch.empty(parameters, self.count, device=device)
         self.weights, self.biases = self._views(self.theta)
         self.grad = torch.zeros_like(self.theta)
         self.weight_grads, self.bias_grads = self._views(self.grad)
@@ -153,6 +152,7 @@ class Adam:
 
 def shuffles(n: int, count: int, epochs: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """One (n, R) array of row numbers per epoch: each network has an order of its own."""
+    epochs = whole("epochs", epochs)
     rows = np.tile(np.arange(n), (count, 1))
     for _ in range(epochs):
         yield rng.permuted(rows, axis=1).T
@@ -172,19 +172,18 @@ def fit_many(
 
     Args:
         stack: the networks; changed in place.
-        train, val: x (inputs, n, R), y (n, R); with 1 in place of R all networks share the data.
+        train, val: x (inputs, n, R), y (n, R) of 0 and 1; with 1 for R all networks share the data.
         orders: one (n, R) array of row numbers per epoch; see `shuffles`.
         rate: Adam's step size, one number or one per network (R,).
         batch: points per step.
         log: called with each epoch's row.
 
-    Returns:
-        Rows as from `helpers.fit`, with an array (R,) in place of each loss and accuracy.
+    Returns: rows as from `helpers.fit`, with an array (R,) in place of each loss and accuracy.
 
     Raises:
-        ValueError: a batch or a rate that is not positive, or data that are not finite.
+        ValueError: before the first step, if rate, batch, data or labels cannot be used.
     """
-    _check(rate, batch, train, val)
+    _check(stack, rate, batch, train, val)
     columns = _Columns(stack, train)
     val = Points(*(t.to(stack.theta.device) for t in val))
     adam = Adam(stack.theta, rate)
@@ -192,19 +191,39 @@ def fit_many(
     try:
         for order in progress(orders, f"training {stack.count} networks"):
             points = columns.in_order(order)
-            logits = _train_epoch(stack, adam, points, batch)
+            logits = _train_epoch(stack, adam, points, int(batch))
             row = {"epoch": len(history) + 1, "train/loss": bce_many(logits, points.y)}
             history.append(row | _validate(stack, val))
             log(history[-1])
     except KeyboardInterrupt:
         print(f"stopped by hand after {len(history)} epochs; what was learnt is kept")
+    _report_divergence(history)
     return history
 
 
-def _check(rate: float | Sequence[float], batch: int, train: Points, val: Points) -> None:
-    if not (batch >= 1 and np.all(np.asarray(rate) > 0)):
-        raise ValueError(f"need batch >= 1 and rate > 0, not {batch} and {rate}")
+def _check(
+    stack: NetStack, rate: float | Sequence[float], batch: int, train: Points, val: Points
+) -> None:
+    whole("batch", batch)
+    rates = np.asarray(rate)
+    if not np.all((rates > 0) & np.isfinite(rates)):
+        raise ValueError(f"rate must be positive and finite, not {rate}")
     check_finite(*train, *val)
+    for x, y in (train, val):
+        columns = {*x.shape[2:], *y.shape[1:]}
+        alike = x.ndim == 3 and y.ndim == 2 and x.shape[:2] == (stack.sizes[0], len(y))
+        if not (alike and columns <= {1, stack.count}):
+            wanted = f"x ({stack.sizes[0]}, n, R) and y (n, R) with R = {stack.count} or 1"
+            raise ValueError(f"need {wanted}, not {tuple(x.shape)} and {tuple(y.shape)}")
+        if type(stack).backpropagate is NetStack.backpropagate:  # else the loss is another
+            check_labels(y.float(), binary_loss)
+
+
+def _report_divergence(history: list[dict]) -> None:
+    losses = history[-1]["train/loss"] if history else np.zeros(0)
+    diverged = int((~np.isfinite(losses)).sum())
+    if diverged:
+        print(f"{diverged} of {len(losses)} trainings diverged: a train/loss is NaN or infinite")
 
 
 def _validate(stack: NetStack, val: Points) -> dict:

@@ -10,6 +10,7 @@ Start and report
     statistics          intervals and calibration
 
 Training
+    checks              whether sizes, data and labels are what a function takes
     batching            tensors in memory, cut into whole batches
     augmentation        small random changes of images
     hooks               what can be hung into `helpers.fit`

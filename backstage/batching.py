@@ -4,7 +4,9 @@ import math
 from collections.abc import Iterator
 
 import torch
-from torch.utils.data import DataLoader, Sampler, TensorDataset
+from torch.utils.data import DataLoader, Dataset, Sampler, Subset, TensorDataset
+
+from backstage.checks import check_finite, whole
 
 
 class BatchOrder(Sampler):
@@ -32,30 +34,34 @@ class Rows(TensorDataset):
         return tuple(t.index_select(0, rows) for t in self.tensors)
 
 
-def batches(data: TensorDataset, size: int, seed: int | None = None) -> DataLoader:
+def batches(data: Dataset, size: int, seed: int | None = None) -> DataLoader:
     """A DataLoader that fetches a whole batch in one indexing, not point by point.
 
     Args:
-        data: tensors in memory, x (n, ...) and y (n, ...).
+        data: tensors in memory, x (n, ...) and y (n, ...): a TensorDataset, or a Subset of one.
         size: examples in a batch; the last batch of an epoch may be smaller.
         seed: shuffle anew each epoch; None: keep the order.
 
     Raises:
-        ValueError: a size below 1, an empty data set, or values that are not finite.
+        ValueError: a size below 1, a seed below 0, data not in memory, an empty data set, or
+            values that are not finite.
     """
-    if size < 1:
-        raise ValueError(f"batch size must be 1 or more, not {size}")
-    check_finite(*data.tensors)
-    generator = None if seed is None else torch.Generator().manual_seed(seed)
-    order = BatchOrder(len(data), size, generator)
-    return DataLoader(Rows(*data.tensors), batch_size=None, sampler=order)
+    size = whole("batch size", size)
+    rows = Rows(*_tensors_of(data))
+    check_finite(*rows.tensors)
+    generator = None
+    if seed is not None:
+        generator = torch.Generator().manual_seed(whole("seed", seed, 0))
+    return DataLoader(rows, batch_size=None, sampler=BatchOrder(len(rows), size, generator))
 
 
-def check_finite(*tensors: torch.Tensor) -> None:
-    """Raise ValueError if a tensor is empty or holds NaN or infinity."""
-    for t in tensors:
-        if t.numel() == 0:
-            raise ValueError(f"the data are empty: shape {tuple(t.shape)}")
-        if not math.isfinite(t.sum(dtype=torch.float64)):  # one pass in the good case
-            bad = int((~torch.isfinite(t)).sum())
-            raise ValueError(f"the data hold {bad} of {t.numel()} values that are NaN or infinite")
+def _tensors_of(data: Dataset) -> tuple[torch.Tensor, ...]:
+    if isinstance(data, Subset):
+        rows = torch.as_tensor(data.indices, dtype=torch.long)
+        return tuple(t[rows] for t in _tensors_of(data.dataset))
+    if getattr(type(data), "__getitem__", None) in (TensorDataset.__getitem__, Rows.__getitem__):
+        return data.tensors
+    raise ValueError(
+        "batches takes a TensorDataset(x, y) or a Subset of one, which lie in memory, not "
+        f"{type(data).__name__}; for other data sets use torch.utils.data.DataLoader"
+    )

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from backstage.batching import check_finite
+from backstage.checks import check_training, checked_batches, report_divergence, whole
 from backstage.settings import progress
 
 
@@ -53,10 +53,10 @@ class Training:
 
     net: nn.Module
     loader: DataLoader
+    loss_fn: Callable
     optimizer: torch.optim.Optimizer
     epochs: int
     hooks: Sequence[Hook] = ()
-    loss_fn: Callable | None = None
     history: list[dict] = field(default_factory=list)  # one row per epoch
     finished: bool = False  # all epochs were trained
 
@@ -71,7 +71,8 @@ class Training:
         return getattr(self.loader.sampler, "generator", None)
 
     def __enter__(self) -> "Training":
-        check_finite(*getattr(self.loader.dataset, "tensors", ()))
+        self.epochs = whole("epochs", self.epochs)
+        check_training(self.loader, self.loss_fn, self.net, self.optimizer)
         try:
             self.tell("before_training")
         except BaseException:
@@ -98,9 +99,7 @@ class Training:
 
     def batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """The loader's batches on the network's device, as the hooks change them."""
-        for x, y in self.loader:
-            x = x.to(self.device)
-            y = y.to(self.device)
+        for x, y in checked_batches(self.loader, self.loss_fn, self.net):
             for hook in self.hooks:
                 x, y = hook.change_batch(self, x, y)
             yield x, y
@@ -108,6 +107,7 @@ class Training:
     def end_epoch(self, row: dict) -> None:
         """Add an epoch's row to the history and tell the hooks."""
         self.history.append(row)
+        report_divergence(self.history)
         try:
             self.tell("after_epoch")
         except KeyboardInterrupt:

@@ -5,6 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from scipy import stats
+from torch.nn import functional as F
+
+from backstage.checks import check_labels
 
 
 class Interval(NamedTuple):
@@ -17,16 +20,22 @@ class Interval(NamedTuple):
 def share_interval(hits: np.ndarray, n: np.ndarray) -> Interval:
     """Find Wilson's 95 % interval for a share of hits in n independent trials; both may be arrays.
 
+    Raises:
+        ValueError: hits or n are no whole numbers, n is below 1, or hits are not 0 to n.
+
     Source: E. B. Wilson, J. Amer. Statist. Assoc. 22, 1927, as SciPy has it.
     """
     pairs = np.broadcast(hits, n)
-    ends = [_wilson(round(float(k)), int(m)) for k, m in pairs]
+    ends = [_wilson(float(k), float(m)) for k, m in pairs]
     low, high = np.array(ends).T.reshape(2, *pairs.shape)
     return Interval(low, high) if pairs.shape else Interval(float(low), float(high))
 
 
-def _wilson(hits: int, n: int) -> tuple[float, float]:
-    interval = stats.binomtest(hits, n).proportion_ci(method="wilson")
+def _wilson(hits: float, n: float) -> tuple[float, float]:
+    counts = n >= 1 and n.is_integer() and abs(hits - np.rint(hits)) < 1e-6  # of a share times n
+    if not (counts and 0 <= np.rint(hits) <= n):
+        raise ValueError(f"need n trials, 1 or more, and 0 to n hits, not {hits:g} in {n:g}")
+    interval = stats.binomtest(round(hits), int(n)).proportion_ci(method="wilson")
     return interval.low, interval.high
 
 
@@ -80,8 +89,16 @@ def reliability(log_p: torch.Tensor, y: torch.Tensor, edges: np.ndarray) -> Reli
         y: (n,) class numbers.
         edges: of the bins of confidence, rising from 0 to 1.
 
+    Raises:
+        ValueError: log_p are no log-probabilities but logits, say; y are no class numbers; or
+            edges do not rise from 0 to 1.
+
     Source: Guo, Pleiss, Sun and Weinberger, ICML 2017.
     """
+    _check_answers(log_p, y)
+    edges = np.asarray(edges)
+    if not (len(edges) > 1 and edges[0] == 0 and edges[-1] == 1 and (np.diff(edges) > 0).all()):
+        raise ValueError(f"edges must rise from 0 to 1, not {edges}")
     best = log_p.exp().max(1)
     p = best.values.numpy()
     right = (best.indices == y).numpy()
@@ -92,3 +109,16 @@ def reliability(log_p: torch.Tensor, y: torch.Tensor, edges: np.ndarray) -> Reli
         accuracy = np.bincount(place, right, len(edges) - 1) / count
     error = float(np.nansum(np.abs(confidence - accuracy) * count) / len(y))
     return Reliability(confidence, accuracy, count, error)
+
+
+def _check_answers(log_p: torch.Tensor, y: torch.Tensor) -> None:
+    if log_p.ndim != 2 or y.shape != log_p.shape[:1]:
+        shapes = f"{tuple(log_p.shape)} and {tuple(y.shape)}"
+        raise ValueError(f"need log_p (n, classes) and y (n,), not {shapes}")
+    total = log_p.double().exp().sum(1)
+    worst = float(total[(total - 1).abs().argmax()])
+    if not abs(worst - 1) < 0.01:  # half precision keeps three digits
+        raise ValueError(f"e**log_p must sum to 1 in each row, not {worst:g}: take log_softmax(1)")
+    check_labels(y, F.nll_loss)
+    if y.max() >= log_p.shape[1]:
+        raise ValueError(f"y must be below {log_p.shape[1]}, the number of classes, not {y.max()}")

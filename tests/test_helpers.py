@@ -69,6 +69,16 @@ def test_bayes_limits(noise, loss, accuracy):
     assert np.allclose((found.loss, found.accuracy), (loss, accuracy), atol=5.1e-5)
 
 
+def test_the_grid_of_the_bayes_limit_errs_by_less_than_is_stated():
+    e = np.linspace(-9, 9, 1201)
+    weight = np.exp(-(e**2) / 2)
+    weight /= weight.sum()
+    for noise in (0.02, 0.05, 0.1, 0.12, 0.126, 0.137, 0.2, 0.3, 0.5, 1, 2, 3):
+        logit = h.xor_bayes_logit(noise * e[:, None], noise * e[None, :], noise)
+        fine = weight @ np.logaddexp(0, logit) @ weight
+        assert abs(h.xor_bayes_limit(noise).loss - fine) < 1e-11, f"at noise {noise}"
+
+
 def test_bayes_logit_is_the_log_ratio_of_the_mixture_densities():
     x1, x2 = np.random.default_rng(0).normal(0.5, 1, (2, 200))
     noise = 0.4
@@ -196,10 +206,10 @@ def rng():
     return np.random.default_rng(0)
 
 
-def many(train=POINTS, **settings):
-    stack = side_by_side.NetStack((2, 1), 2, rng())
+def many(train=POINTS, val=POINTS, kind=side_by_side.NetStack, **settings):
+    stack = kind((2, 1), 2, rng())
     orders = side_by_side.shuffles(8, 2, 3, rng())
-    return side_by_side.fit_many(stack, train, POINTS, orders, **settings)
+    return side_by_side.fit_many(stack, train, val, orders, **settings)
 
 
 def with_nan():
@@ -213,25 +223,55 @@ def with_nan():
         (lambda: h.xor_points(8, math.nan, rng()), "noise must be"),
         (lambda: h.xor_points(0, 0.1, rng()), "at least one point"),
         (lambda: h.xor_points(8, 0.1, rng(), 0), "at least one point"),
-        (lambda: h.xor_bayes_limit(0), "positive"),
-        (lambda: h.Net((2, 0, 1)), "each 1 or more"),
+        (lambda: h.xor_bayes_limit(0), "positive and finite, not 0"),
+        (lambda: h.xor_bayes_limit(math.inf), "positive and finite, not inf"),
+        (lambda: h.Net((2, 0, 1)), "whole number of 1 or more, not 0"),
+        (lambda: h.Net((2, 3.0, 1)), "whole number of 1 or more, not 3.0"),
         (lambda: h.Net((2, 3)), "sizes must be"),
         (lambda: h.Net((2, 3, 1), "tanhh"), "one of tanh, relu, sigmoid"),
-        (lambda: h.UNet(depth=0), "whole numbers of 1 or more"),
-        (lambda: side_by_side.NetStack((2, -1, 1), 4, rng()), "each 1 or more"),
-        (lambda: side_by_side.NetStack((2, 1), 0, rng()), "at least one network"),
-        (lambda: h.batches(h.NoisyXor(8, 0.1, rng()), 0), "batch size"),
+        (lambda: h.UNet(depth=0), "whole number of 1 or more"),
+        (lambda: side_by_side.NetStack((2, -1, 1), 4, rng()), "1 or more, not -1"),
+        (lambda: side_by_side.NetStack((2, 1), 0, rng()), "networks must be .* not 0"),
         (lambda: h.batches(with_nan(), 1), "1 of 2 values that are NaN"),
         (lambda: h.batches(TensorDataset(torch.empty(0, 2), torch.empty(0)), 1), "empty"),
-        (lambda: many(batch=0), "batch >= 1"),
-        (lambda: many(rate=0), "rate > 0"),
+        (lambda: many(batch=0), "batch must be"),
+        (lambda: many(batch=2.5), "batch must be a whole number of 1 or more, not 2.5"),
+        (lambda: many(rate=0), "rate must be positive"),
+        (lambda: many(rate=[0.1, math.inf]), "rate must be positive and finite"),
+        (lambda: list(side_by_side.shuffles(8, 2, 0, rng())), "epochs must be"),
         (lambda: many(h.Points(POINTS.x / 0, POINTS.y)), "NaN"),
+        (lambda: many(h.Points(POINTS.x[:1], POINTS.y)), r"need x \(2, n, R\) .* not \(1, 8, 2\)"),
+        (lambda: many(h.Points(POINTS.x, POINTS.y[:, 0])), r"and y \(n, R\) .* and \(8,\)"),
+        (lambda: many(h.Points(POINTS.x[:, :7], POINTS.y)), r"not \(2, 7, 2\) and \(8, 2\)"),
+        (lambda: many(h.Points(POINTS.x, 2 * POINTS.y - 1)), "0 or 1, .* from -1 to 1"),
+        (lambda: many(h.Points(POINTS.x, 0 * POINTS.y + 7)), "0 or 1, .* from 7 to 7"),
+        (lambda: many(val=h.Points(POINTS.x, 9 * POINTS.y)), "0 or 1, .* from 0 to 9"),
         (lambda: h.seed_everything(-1), "seed must be"),
+        (lambda: h.seed_everything(1.5), "seed must be a whole number of 0 or more, not 1.5"),
+        (lambda: h.seed_everything("1"), "seed must be a whole number of 0 or more, not '1'"),
     ],
 )
 def test_bad_input_is_named(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_a_stack_with_a_gradient_of_its_own_takes_any_labels():
+    class Squared(side_by_side.NetStack):
+        def backpropagate(self, z, y):
+            f = z[-1][0]
+            super().backpropagate(z, f.sigmoid() - (f - y))
+
+    points = h.Points(POINTS.x, POINTS.y + 0.1)
+    assert len(many(points, points, Squared)) == 3
+
+
+def test_many_that_diverge_are_counted(capsys):
+    rows = many(rate=[0.01, 1e38])
+    assert np.isfinite(rows[-1]["train/loss"]).tolist() == [True, False]
+    assert capsys.readouterr().out.startswith("1 of 2 trainings diverged")
+    many()
+    assert capsys.readouterr().out == ""
 
 
 def test_importing_helpers_does_nothing():

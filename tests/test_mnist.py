@@ -97,6 +97,12 @@ def test_the_faster_form_reads_only_what_the_printed_layers_read():
     assert x.grad[..., :26, :26].abs().amax((0, 1)).min() > 0
 
 
+@pytest.mark.parametrize("shape", [(2, 1, 32, 32), (2, 3, 28, 28), (28, 28)])
+def test_the_faster_form_takes_no_other_images(shape):
+    with pytest.raises(ValueError, match=r"takes images \(b, 1, 28, 28\), not"):
+        h.faster(h.digit_cnn())(torch.zeros(shape))
+
+
 @pytest.mark.parametrize("trained", ["net", "fast"])
 def test_training_one_form_trains_the_other(trained):
     torch.manual_seed(0)

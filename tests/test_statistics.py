@@ -29,6 +29,27 @@ def test_share_intervals_take_arrays_and_hold_their_share():
     assert (found.low < found.high).all()
 
 
+def test_a_share_times_n_counts_as_hits():
+    assert h.share_interval(0.29 * 100, 100) == h.share_interval(29, 100)
+
+
+@pytest.mark.parametrize(
+    "hits, n, words",
+    [
+        (5, 3, "5 in 3"),
+        (0, 0, "0 in 0"),
+        (-1, 3, "-1 in 3"),
+        (2.5, 3, "2.5 in 3"),
+        (2, 3.9, "2 in 3.9"),
+        (math.nan, 3, "nan in 3"),
+        (np.array([1, 5]), 3, "5 in 3"),
+    ],
+)
+def test_hits_that_no_trials_can_give_are_refused(hits, n, words):
+    with pytest.raises(ValueError, match=f"need n trials.*not {words}"):
+        h.share_interval(hits, n)
+
+
 def test_a_mean_interval_is_as_wide_as_theory_has_it():
     values = np.random.default_rng(0).normal(3, 2, 400)
     found = h.mean_interval(values)
@@ -75,3 +96,32 @@ def test_reliability_counts_by_hand():
     assert np.allclose(found.confidence[1:], [0.575, 0.85])
     assert np.allclose(found.accuracy[1:], [1, 0.5])
     assert math.isclose(found.error, (2 * 0.425 + 2 * 0.35) / 4, rel_tol=1e-5)
+
+
+LOG_P = torch.tensor([[0.9, 0.1], [0.8, 0.2]]).log()
+RIGHT = torch.tensor([0, 1])
+EDGES = np.array([0, 0.5, 1])
+
+
+@pytest.mark.parametrize(
+    "log_p, y, edges, words",
+    [
+        (LOG_P + 3, RIGHT, EDGES, "must sum to 1 in each row, not 20"),
+        (LOG_P.exp(), RIGHT, EDGES, "must sum to 1 in each row, not 3.56"),
+        (LOG_P * math.nan, RIGHT, EDGES, "must sum to 1 in each row, not nan"),
+        (LOG_P, RIGHT, EDGES[::-1], "edges must rise from 0 to 1"),
+        (LOG_P, RIGHT, EDGES / 2, "edges must rise from 0 to 1"),
+        (LOG_P, RIGHT, EDGES[:1], "edges must rise from 0 to 1"),
+        (LOG_P, RIGHT[:, None], EDGES, r"not \(2, 2\) and \(2, 1\)"),
+        (LOG_P, RIGHT - 100, EDGES, "class numbers 0, 1, 2"),
+        (LOG_P, RIGHT + 1, EDGES, "y must be below 2, .* not 2"),
+    ],
+)
+def test_reliability_of_no_probabilities_is_refused(log_p, y, edges, words):
+    with pytest.raises(ValueError, match=words):
+        h.reliability(log_p, y, edges)
+
+
+def test_half_precision_is_precise_enough_for_reliability():
+    log_p = torch.randn(200, 10, generator=torch.Generator().manual_seed(0)).log_softmax(1)
+    assert h.reliability(log_p.half(), torch.arange(200) % 10, EDGES).count.sum() == 200
