@@ -363,7 +363,7 @@ def test_weights_that_are_nan_are_announced(tmp_path, capsys):
     rewritten(path, lambda saved: saved["net"]["0.weight"].fill_(math.nan) is None or saved)
     train(path)
     printed = "resumed after epoch 3 of 6; the weights hold NaN or infinity: it had diverged\n"
-    assert capsys.readouterr().out == printed
+    assert capsys.readouterr().out.startswith(printed)  # then, that the training diverged
 
 
 class NumpyRow(h.Hook):
