@@ -26,12 +26,12 @@ def run_sweep(
     W&B's server leads the search if it is there, otherwise Optuna, with every trial an offline W&B
     run and a journal beside the runs. Calling again with the same seed goes on there, and so do
     other processes. Another seed, sweep or training starts its own journal, and so does another
-    value that the training takes from around it (modules count by their names alone). A trial
-    counts however it ends; one that Ctrl-C or a kill interrupted is trained again.
+    value that the training takes from around it (modules count by name). A trial counts however it
+    ends; one that Ctrl-C or a kill interrupted is trained again.
 
     Args:
         config: method (grid, random or bayes), metric {name, goal, target}, parameters; optionally
-            name, run_cap and early_terminate, whose eta is a whole number here.
+            name, run_cap and early_terminate (with a whole eta).
         train: train(settings, log) hands its rows to log and returns the metric's final value.
         count: trials in all, with those of earlier calls and other processes; None: the whole grid.
         seed: of Optuna's sampler; W&B's server takes none.
