@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 
-import wandb
 from tqdm.auto import tqdm
 
 from backstage import tracking
@@ -11,6 +10,7 @@ from backstage.settings import bars_hidden
 from backstage.sweep_space import check_sweep
 from backstage.sweep_study import run_offline
 from backstage.sweep_trials import Train, Trial, train_once
+from backstage.wandb_server import wandb
 
 
 def run_sweep(
