@@ -19,7 +19,9 @@ Training
     checkpoints         a training that is interrupted and goes on
     processes           trainings side by side, each in a process of its own
     tracking            Weights & Biases, with or without a network
-    wandb_server        whether W&B's server is there, and how long to wait for it
+    tracker             one tracked run, a guest in a training
+    tracked_values      settings, rows and pictures in a form that W&B can store
+    wandb_server        whether W&B and its server are there, and how long to wait for it
 
 Sweeps
     sweeps              a W&B sweep, run on the server or by Optuna

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 
-import wandb
 from tqdm.auto import tqdm
 
 from backstage import tracking
@@ -12,6 +11,7 @@ from backstage.sweep_checks import read_sweep
 from backstage.sweep_space import metric_of
 from backstage.sweep_study import run_offline
 from backstage.sweep_trials import Train, Trial, train_once
+from backstage.wandb_server import wandb
 
 
 def run_sweep(

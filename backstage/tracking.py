@@ -1,71 +1,26 @@
 """Runs logged to Weights & Biases, without ever ending or holding up a training."""
 
 import contextlib
+import functools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-import wandb
-from matplotlib.figure import Figure
 
 from backstage.settings import ROOT
-from backstage.wandb_server import run_settings, tracking_mode
+from backstage.tracked_values import Table, as_config
+from backstage.tracker import Tracker
+from backstage.wandb_server import describe, run_settings, tracking_mode, wandb
+
+__all__ = ["RunPlan", "Started", "Table", "Tracker", "start_run", "track", "tracking_mode"]
 
 PROJECT = "deep-learning-coursework"
 RUNS = ROOT / "build/runs"  # offline runs wait here for `wandb sync`
 BEST = {"train/loss": "min", "val/loss": "min", "val/accuracy": "max", "val/dice": "max"}
-
-
-class Table(NamedTuple):
-    """A table for `Tracker.show`."""
-
-    columns: Sequence[str]
-    rows: Sequence[Sequence[object]]
-
-
-class Tracker:
-    """A guest in a training: whatever goes wrong in tracking stays in here.
-
-    Attributes:
-        mode: "online", "offline" or "disabled".
-        rows: what was logged, row by row.
-        trouble: the first error of the tracking itself, or None.
-    """
-
-    def __init__(self, run: wandb.Run, mode: str) -> None:
-        self.run = run
-        self.mode = mode
-        self.rows: list[dict] = []
-        self.trouble: Exception | None = None
-
-    def log(self, row: Mapping[str, object]) -> None:
-        """Log a row; an array over networks is logged as its mean."""
-        self.rows.append({name: _mean(value) for name, value in row.items()})
-        self._try(self.run.log, self.rows[-1])
-
-    def show(self, name: str, thing: Figure | str | Path | Table) -> None:
-        """Log a figure, a movie (the path of a GIF) or a table."""
-        self._try(lambda: self.run.log({name: _as_media(thing)}))
-
-    def summary(self, **values: object) -> None:
-        """Set final values, which W&B shows beside the run's configuration."""
-        self._try(self.run.summary.update, values)
-
-    def finish(self, exit_code: int = 0) -> None:
-        """Close the run; what could not be uploaded stays on the disk."""
-        self._try(self.run.finish, exit_code)
-
-    def _try(self, call: Callable, *args: object) -> None:
-        try:
-            call(*args)
-        except Exception as error:  # tracking must never end a training
-            if self.trouble is None:
-                self.trouble = error
-                print(f"tracking stopped, training goes on: {type(error).__name__}: {error}")
 
 
 @dataclass(frozen=True)
@@ -81,7 +36,7 @@ class RunPlan:
 class Started(NamedTuple):
     """A run that started, or the reason why it did not."""
 
-    run: wandb.Run | None
+    run: "wandb.Run | None"
     reason: str | None = None
 
 
@@ -97,7 +52,9 @@ def track(
 
     WANDB_MODE decides if it is set. Otherwise the run is online with a key and a server that
     answers, and else offline; the printed line uploads it later. Nothing here ever asks a question.
-    W&B records the commit by itself.
+    Without W&B, or with a variable that it refuses, one line states so and the training goes on.
+    Runs may be nested. A kill costs the rows of the last few seconds (of W&B before 0.31: up to
+    32 KB of rows). W&B records the commit by itself.
 
     Args:
         name: of the run.
@@ -109,89 +66,77 @@ def track(
     Yields:
         A Tracker, whose `log` any training loop takes.
     """
-    tracker = _start(RunPlan(name, config, group, tags), quiet)
+    tracker = _start(RunPlan(name, config, group, tags))
     try:
         yield tracker
     finally:
         tracker.finish()
-        _state_where(tracker, RUNS / group, quiet)
+        if tracker.run is not None:
+            _state_where(tracker, RUNS / group, quiet)
 
 
-def _start(plan: RunPlan, quiet: bool) -> Tracker:
-    """Start a run: online, else offline, else a disabled one, which always works."""
+def _start(plan: RunPlan) -> Tracker:
+    """Start a run: online, else offline, else none at all."""
     mode, reason = tracking_mode()
     run = None
     if mode == "online":
         run, reason = start_run("online", plan, init_timeout=8)
     if run is None and mode != "disabled":
         mode = "offline"
-        if reason and not quiet:
-            print(f"tracking offline: {reason}")
-        run, reason = start_run("offline", plan)
-    if run is None:
-        mode = "disabled"
         if reason:
-            print(f"not tracked: {reason}")
-        run = start_run("disabled", plan).run
-    return Tracker(run, mode)
+            _state_once(f"tracking offline: {reason}")
+        run, reason = start_run("offline", plan)
+    if run is None and reason:
+        _state_once(f"not tracked: {reason}")
+    return Tracker(run, mode if run else "disabled")
+
+
+@functools.cache  # not for every one of a hundred runs
+def _state_once(sentence: str) -> None:
+    print(sentence)
 
 
 def _state_where(tracker: Tracker, folder: Path, quiet: bool) -> None:
-    where = os.path.relpath(folder, ROOT)
-    if tracker.mode == "online" and tracker.trouble is not None:
-        print(f"tracked in part; upload the rest with: wandb sync {where}/wandb/run-*")
+    runs = "run-*" if tracker.mode == "online" else "offline-run-*"
+    command = f"wandb sync {os.path.relpath(folder, ROOT)}/wandb/{runs}"
+    if tracker.trouble is not None:
+        print(f"tracked in part; upload the rest with: {command}")
     elif tracker.mode == "online" and not quiet:
         print(f"tracked: {tracker.run.url}")
-    elif tracker.mode == "offline" and not quiet:
-        print(f"tracked offline; upload with: wandb sync {where}/wandb/offline-run-*")
+    elif not quiet:
+        print(f"tracked offline; upload with: {command}")
 
 
 def start_run(mode: str, plan: RunPlan, init_timeout: float = 30) -> Started:
     """Call wandb.init, and give the reason where it fails.
 
     Args:
-        mode: "online", "offline" or "disabled".
+        mode: "online" or "offline".
         plan: name, configuration, group and tags.
         init_timeout: seconds to wait for the server.
     """
     versions = {"torch": torch.__version__, "numpy": np.__version__}
-    folder = RUNS / plan.group
     try:
-        if mode != "disabled":
-            folder.mkdir(parents=True, exist_ok=True)
+        folder = RUNS / plan.group
+        folder.mkdir(parents=True, exist_ok=True)
         run = wandb.init(
             project=PROJECT,
             group=plan.group,
             name=plan.name,
-            config={**versions, **plan.config},
+            config=versions | as_config(plan.config),
             tags=list(plan.tags),
             mode=mode,
-            dir=None if mode == "disabled" else str(folder),
+            dir=str(folder),
             settings=run_settings(mode, init_timeout),
-            reinit="finish_previous",
+            reinit="create_new",  # a run inside another one leaves that open
         )
         _define_metrics(run)
         return Started(run)
     except Exception as error:
-        first = (str(error) or "no reason given").splitlines()[0]
-        return Started(None, f"{type(error).__name__}: {first}")
+        return Started(None, describe(error))
 
 
-def _define_metrics(run: wandb.Run) -> None:
+def _define_metrics(run: "wandb.Run") -> None:
     run.define_metric("epoch")
     for metric, best in BEST.items():
         run.define_metric(metric, step_metric="epoch", summary=best)
-
-
-def _mean(value: object) -> object:
-    return float(np.mean(value)) if isinstance(value, np.ndarray) else value
-
-
-def _as_media(thing: Figure | str | Path | Table) -> object:
-    """W&B's own type for a figure, the path of a GIF, or a table."""
-    if isinstance(thing, tuple):
-        columns, rows = thing
-        return wandb.Table(columns=list(columns), data=[list(row) for row in rows])
-    if isinstance(thing, str | Path):
-        return wandb.Video(str(thing), format="gif")
-    return wandb.Image(thing)
