@@ -36,22 +36,27 @@ class Picture(NamedTuple):
         tags: a regular expression for the cards to show.
         boards: folders below BOARDS, by the name that the picture gives them.
         height: of the window in pixels.
+        smoothing: TensorBoard's, from 0 to below 1.
     """
 
     tab: str
     tags: str
     boards: dict[str, str]
     height: int
+    smoothing: float = 0.0
 
 
 MAIN = {"well trained": "well trained/seed 0"}
-KINDS = {name: f"compared/{name}, xavier, adam, width 8/seed 0" for name in ACTIVATIONS}
+KINDS = {
+    name: f"compared/{name}, xavier, adam, width 8/seed 0"
+    for name in h.quick(tuple(ACTIVATIONS), ("relu", "maxout"))
+}
 INSIDE = "^(conv2|fc1) (net input|activation|pooled)/std|^conv2 (weight|bias)/std"
 PICTURES = {
-    "board_training": Picture("scalars", "^loss|^error", MAIN, 720),
-    "board_statistics": Picture("scalars", "^conv2 .*/(mean|std)", MAIN, 1240),
+    "board_training": Picture("scalars", "^loss|^error", MAIN, 720, 0.9),
+    "board_statistics": Picture("scalars", "^conv2 .*/(mean|std)", MAIN, 1300),
     "board_histograms": Picture("histograms", "^(conv2|fc1)/", MAIN, 900),
-    "board_compared": Picture("scalars", f"^loss/training|^error|{INSIDE}", KINDS, 1240),
+    "board_compared": Picture("scalars", f"^loss/training|^error|{INSIDE}", KINDS, 1300, 0.6),
 }
 
 
@@ -103,7 +108,8 @@ def take(picture: Picture, browser: str, path: Path) -> None:
                 raise FileNotFoundError(f"no board {BOARDS / board}: run the notebook first")
             shutil.copytree(BOARDS / board, boards / name)
         with serve(boards, len(picture.boards)) as address:
-            what = f"#{picture.tab}&tagFilter={quote(picture.tags)}&_smoothingWeight=0.9"
+            what = f"#{picture.tab}&tagFilter={quote(picture.tags)}"
+            what += f"&_smoothingWeight={picture.smoothing}"
             browse = [
                 browser,
                 "--headless",
