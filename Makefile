@@ -9,7 +9,7 @@ INSTALL   := $(BIN)/uv pip install --python $(BIN)/python
 DOCUMENTS := report/report.tex $(wildcard companions/*/writeup.tex)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: all setup run test notebooks report submission bench compare count address clean help
+.PHONY: all setup run test notebooks report submission pack bench compare count address clean help
 all: run report
 
 help:  ## show this list
@@ -48,6 +48,9 @@ report:  ## build report/report.pdf and the companions' write-ups from the figur
 
 submission: $(READY) report  ## zip the sources and put the report beside it, in build/submission, if the rules are kept
 	$(BIN)/python tools/submission.py
+
+pack: $(READY)  ## zip the code of ELEC 576 as it is handed in, in build/submission; NETID=... names it
+	$(BIN)/python companions/elec576/pack.py $(or $(NETID),netid)
 
 bench: $(READY)  ## measure the speed claims, as ratios in one run
 	for b in benchmarks/*.py; do OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/python $$b || exit 1; done

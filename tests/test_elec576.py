@@ -1,7 +1,10 @@
 """The ELEC 576 companion: backpropagation in NumPy, the observed network, its write-up."""
 
+import os
 import re
+import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,8 @@ sys.path.insert(0, str(FOLDER))
 import dcn_mnist as dcn
 import monitor
 import n_layer_neural_network
+import pack
+from descent import fit_fast
 from n_layer_neural_network import DeepNeuralNetwork
 from three_layer_neural_network import NeuralNetwork, generate_data, plot_decision_boundary
 
@@ -83,16 +88,56 @@ def test_losses_are_printed_every_thousand_passes(capsys):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("sizes", [(2, 2), (2, 3, 2), (2, 5, 4, 3)])
-def test_the_fast_walk_is_the_plain_one(sizes, name):
+def test_the_fast_training_is_the_plain_one(sizes, name):
     labels = (X[:, 0] * 2).astype(int) % sizes[-1]
     fast, plain = (DeepNeuralNetwork(sizes, name, 0.3, seed=1) for _ in range(2))
-    fast.fit_model(X, labels, 0.002, 50, print_loss=False)
-    for _ in range(50):
-        steps = in_order(plain, X, labels)
-        for p, g in zip(flat_parameters(plain), steps):
-            p -= 0.002 * len(X) * g
-    for (W, b), (V, c) in zip(fast.parameters, plain.parameters):
-        assert np.allclose(W, V, rtol=0, atol=1e-9) and np.allclose(b, c, rtol=0, atol=1e-9)
+    found = fit_fast(fast, X, labels, 0.002, 50, every=7)
+    wanted = plain.fit_model(X, labels, 0.002, 50, print_loss=False, every=7)
+    assert len(found) == 8 and np.allclose(found, wanted, rtol=0, atol=1e-9)
+    for p, q in zip(flat_parameters(fast), flat_parameters(plain)):
+        assert np.allclose(p, q, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("network", [NeuralNetwork(2, 3, 2), DeepNeuralNetwork([2, 3, 3, 2])])
+def test_fit_model_walks_along_what_backprop_gives(network, monkeypatch):
+    slopes = in_order(network, X, y)
+    wanted = [p - 0.01 * len(X) * g for p, g in zip(flat_parameters(network), slopes)]
+    network.fit_model(X, y, 0.01, 1, print_loss=False)
+    for p, q in zip(flat_parameters(network), wanted):
+        assert np.allclose(p, q, rtol=0, atol=1e-13)
+
+    def refuse(*args):
+        raise RuntimeError("backprop was called")
+
+    monkeypatch.setattr(network, "backprop", refuse)
+    with pytest.raises(RuntimeError, match="backprop was called"):
+        network.fit_model(X, y, 0.01, 1, print_loss=False)
+
+
+def test_a_layer_takes_the_networks_gradient_backward(monkeypatch):
+    called = []
+    plain = n_layer_neural_network.Layer.backprop
+
+    def spy(layer, error):
+        called.append(layer)
+        return plain(layer, error)
+
+    monkeypatch.setattr(n_layer_neural_network.Layer, "backprop", spy)
+    network = DeepNeuralNetwork([2, 4, 3, 2])
+    network.fit_model(X, y, num_passes=1, print_loss=False)
+    assert called == network.layers[::-1]
+
+
+def test_the_activation_function_that_is_passed_is_the_one_that_is_used():
+    three, deep = NeuralNetwork(2, 3, 2, "tanh"), DeepNeuralNetwork([2, 3, 2], "tanh")
+    as_relu = DeepNeuralNetwork([2, 3, 2], "relu")
+
+    def relu(z):
+        return np.maximum(z, 0)
+
+    assert np.array_equal(deep.feedforward(X, relu), three.feedforward(X, relu))
+    assert np.array_equal(deep.feedforward(X, relu), as_relu.feedforward(X))
+    assert np.array_equal(deep.feedforward(X), deep.feedforward(X, np.tanh))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -126,11 +171,10 @@ def test_a_sure_mistake_has_a_finite_loss():
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_divergence_is_reported():
+@pytest.mark.parametrize("fit", [DeepNeuralNetwork.fit_model, fit_fast])
+def test_divergence_is_reported(fit):
     with pytest.raises(FloatingPointError, match="epsilon = 1e\\+200"):
-        DeepNeuralNetwork([2, 5, 5, 2], "relu").fit_model(
-            X, y, 1e200, 50, print_loss=False, every=1
-        )
+        fit(DeepNeuralNetwork([2, 5, 5, 2], "relu"), X, y, 1e200, 50, every=1)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +189,7 @@ def test_divergence_is_reported():
         (lambda: DeepNeuralNetwork([2, 3, 2], gain=0), "gain"),
         (lambda: NeuralNetwork(2, 3, 2).fit_model(X, y, epsilon=0), "epsilon"),
         (lambda: NeuralNetwork(2, 3, 2).fit_model(X, y, num_passes=0), "num_passes"),
+        (lambda: fit_fast(NeuralNetwork(2, 3, 2), X, y, every=0), "every"),
         (lambda: NeuralNetwork(3, 3, 2).fit_model(X, y), r"need X \(n, 3\)"),
         (lambda: NeuralNetwork(2, 3, 2).fit_model(X, y + 1), "from 0 to 1"),
         (lambda: NeuralNetwork(2, 3, 2).fit_model(X, y.astype(float)), "whole numbers"),
@@ -163,6 +208,7 @@ def test_boundary_is_drawn_for_any_number_of_classes():
     labels = np.arange(len(X)) % 3
     plot_decision_boundary(lambda p: (p[:, 0] > 0).astype(int), X, labels, ax)
     assert len(ax.collections) == 3 and len(ax.images) == 1
+    assert ax.get_aspect() == 1, "a circle must look like one"
     plt.close(fig)
 
 
@@ -180,22 +226,25 @@ SHORT = dcn.Settings(batch=10)
 
 
 def test_parameters_are_counted_with_and_without_padding():
-    counts = [sum(p.numel() for p in dcn.DCN(padding=k).parameters()) for k in (0, 2)]
-    assert counts == [1_111_946, 3_274_634]
+    kinds = [dcn.Settings(), dcn.Settings(padding=2), dcn.Settings(width=8)]
+    counts = [sum(p.numel() for p in dcn.DCN(kind).parameters()) for kind in kinds]
+    quarter = 8 * 26 + 16 * 201 + 256 * 257 + 10 * 257
+    assert counts == [1_111_946, 3_274_634, quarter]
 
 
 @pytest.mark.parametrize("activation", dcn.ACTIVATIONS)
 def test_pooling_first_is_the_same_function(activation):
-    net = dcn.DCN(activation).eval()
+    net = dcn.DCN(dcn.Settings(activation, width=4)).eval()
     x = DATA.train.tensors[0][:5]
-    first = net(x)
-    net.in_order = True
-    assert torch.allclose(net(x), first, rtol=1e-5, atol=1e-5)
+    assert not net.pool_first, "the order of the assignment is the usual one"
+    as_printed = net(x)
+    net.pool_first = True
+    assert torch.allclose(net(x), as_printed, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("init, std", [("xavier", 1 / 32), ("he", 2**0.5 / 32), ("normal", 0.01)])
 def test_first_weights(init, std):
-    net = dcn.DCN(init=init)
+    net = dcn.DCN(dcn.Settings(init=init))
     assert abs(net.fc1.weight.std().item() / std - 1) < 0.01 and not net.fc1.bias.any()
 
 
@@ -228,7 +277,7 @@ def test_the_board_holds_what_the_assignment_lists(tmp_path):
             assert sum(tag.endswith(f" {term}/{what}") for tag in board.scalars) == count
     assert len(board.histograms) == 17
     for written in board.histograms.values():
-        assert [histogram.step for histogram in written] == [3, 6]
+        assert [histogram.step for histogram in written] == [0, 3], "iteration 0 is there too"
     shapes = {"conv1/activation": 32 * 24**2, "conv1/pooled": 32 * 12**2, "fc1/activation": 1024}
     for name, count in shapes.items():
         first = board.histograms[name][0]
@@ -236,12 +285,32 @@ def test_the_board_holds_what_the_assignment_lists(tmp_path):
         assert first.edges[0] == 0, f"{name}: outputs of a ReLU"
 
 
+def test_iteration_0_shows_the_first_weights(tmp_path):
+    dcn.train(SHORT, DATA, tmp_path, every=3)
+    board = monitor.read_board(tmp_path)
+    dcn.h.seed_everything(SHORT.seed)
+    for name, p in dcn.DCN(SHORT).named_parameters():
+        layer, kind = name.split(".")
+        first = board.scalars[f"{layer} {kind}/std"].values[0]
+        assert np.isclose(first, p.std(correction=0).item(), rtol=1e-5, atol=1e-12), name
+
+
+def test_observed_iterations_pool_last_whatever_the_others_do(tmp_path):
+    seen = []
+    for first in (False, True):
+        settings = dcn.Settings(batch=10, width=4, pool_first=first)
+        net = dcn.train(settings, DATA, tmp_path, every=6).net
+        assert net.pool_first == first, "observation must leave the network as it was"
+        seen.append(monitor.read_board(tmp_path).histograms["conv1/activation"][0].counts)
+    assert seen[0].sum() == 10 * 4 * 24**2 and np.array_equal(*seen)
+
+
 def test_the_board_holds_losses_and_errors(tmp_path):
     trained = dcn.train(SHORT, DATA, tmp_path, every=3)
     row = trained.rows[0]
     scalars = monitor.read_board(tmp_path).scalars
     loss = scalars["loss/training"]
-    assert list(loss.steps) == [1, 2, 3, 4, 5, 6]
+    assert list(loss.steps) == [0, 1, 2, 3, 4, 5]
     assert np.isclose(loss.values.mean(), row["train/loss"], rtol=1e-5)
     for part, key in (("validation", "val"), ("test", "test")):
         error = scalars[f"error/{part}"]
@@ -259,6 +328,17 @@ def test_observation_changes_nothing(tmp_path):
     assert all(torch.equal(p, q) for p, q in pairs)
     left = [*watched.net._forward_hooks, *watched.net.conv1._forward_hooks]
     assert not left, "hooks must not outlive the training"
+
+
+def test_hooks_do_not_outlive_a_training_that_fails(tmp_path):
+    criterion = nn.CrossEntropyLoss()
+    net = dcn.DCN(dcn.Settings(width=4))
+    unknown = TensorDataset(DATA.train.tensors[0][:5], torch.full((5,), 99))  # no such class
+    loader = dcn.h.batches(unknown, 5)
+    board = monitor.Monitor(criterion, tmp_path)
+    with pytest.raises(IndexError):
+        dcn.h.fit(net, loader, criterion, torch.optim.SGD(net.parameters()), 1, [board])
+    assert not [*net._forward_hooks, *net.conv1._forward_hooks, *criterion._forward_hooks]
 
 
 def test_a_board_shows_one_training(tmp_path):
@@ -287,6 +367,7 @@ def test_every_optimiser_trains_under_every_schedule(optimizer, schedule):
         ({"epochs": 0}, "epochs"),
         ({"batch": 2.5}, "batch"),
         ({"dropout": 1.0}, "dropout"),
+        ({"width": 0}, "width"),
         ({"train_images": 0}, "train_images"),
         ({"seed": -1}, "seed"),
     ],
@@ -302,7 +383,7 @@ def test_too_many_images_and_empty_boards_are_refused(tmp_path):
     with pytest.raises(ValueError, match="no TensorBoard events"):
         monitor.read_board(tmp_path)
     with pytest.raises(ValueError, match="every"):
-        monitor.Monitor(dcn.DCN(), nn.CrossEntropyLoss(), tmp_path, 0)
+        monitor.Monitor(nn.CrossEntropyLoss(), tmp_path, 0)
 
 
 def test_command_line_says_what_it_takes_and_refuses_the_rest(capsys):
@@ -311,13 +392,16 @@ def test_command_line_says_what_it_takes_and_refuses_the_rest(capsys):
     assert order.settings.rate == dcn.OPTIMIZERS["sgd"].rate
     assert order.name == f"tanh-xavier-sgd-{order.settings.rate:g}-seed0"
     assert (order.every, order.no_board) == (100, False)
+    long = dcn.parse(["--pool-first", "--width", "8", "--train-images", "50", "--rate", "0.2"])
+    assert long.settings == dcn.Settings(pool_first=True, width=8, train_images=50, rate=0.2)
     with pytest.raises(SystemExit) as stop:
         dcn.parse(["--optimizer", "lion"])
     assert stop.value.code == 2 and "must be one of sgd, momentum" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         dcn.parse(["--help"])
     said = capsys.readouterr().out
-    for word in ("activation", "init", "optimizer", "rate", "schedule", "every", "no-board"):
+    for word in [*dcn.Settings.__dataclass_fields__, "name", "every", "no-board"]:
+        word = word.replace("_", "-")
         assert f"--{word}" in said
 
 
@@ -327,7 +411,7 @@ def test_command_line_trains(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(dcn, "BOARDS", dcn.h.ROOT / "build/tests/boards")
     dcn.main(["--train-images", "50", "--epochs", "2", "--every", "1", "--name", "by hand"])
     said = capsys.readouterr().out
-    assert "epoch 2: training loss" in said and "tensorboard --logdir build/tests/boards" in said
+    assert "epoch 2: loss" in said and "tensorboard --logdir build/tests/boards" in said
     scalars = monitor.read_board(dcn.BOARDS / "by hand").scalars
     assert len(scalars["loss/training"].steps) == 2
 
@@ -337,6 +421,50 @@ def test_the_deep_script_refuses_bad_sizes(monkeypatch, capsys):
     with pytest.raises(SystemExit) as stop:
         n_layer_neural_network.main()
     assert stop.value.code == 2 and "layer sizes must be" in capsys.readouterr().err
+
+
+# ---- what is handed in -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("handed in")
+    with zipfile.ZipFile(pack.write(folder, "netid")) as z:
+        z.extractall(folder / "somewhere")
+    return folder / "somewhere"
+
+
+def run_alone(folder, *words):
+    """A script of the zip, in an interpreter that finds nothing else of the project."""
+    block = "import sys; sys.path = [p for p in sys.path if not p.startswith(sys.argv[1])]"
+    start = f"{block}; sys.meta_path = [f for f in sys.meta_path if '__editable__' not in repr(f)]"
+    start += "; import runpy; sys.argv = sys.argv[2:]; sys.path.insert(0, '.')"
+    start += "; runpy.run_path(sys.argv[0], run_name='__main__')"
+    root = str(FOLDER.parent.parent)
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    words = [sys.executable, "-c", start, root, *words]
+    return subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("script", ["dcn_mnist.py", "n_layer_neural_network.py"])
+def test_a_script_of_the_zip_runs_anywhere(unpacked, script):
+    done = run_alone(unpacked, script, "--help")
+    assert done.returncode == 0 and "usage:" in done.stdout, done.stderr
+
+
+def test_the_zip_is_named_as_asked_and_holds_the_code(tmp_path):
+    path = pack.write(tmp_path, "abc1")
+    with zipfile.ZipFile(path) as z:
+        names = set(z.namelist())
+    assert path.name == "abc1-assignment1.zip"
+    code = {f.name for f in FOLDER.glob("*.py")} - {"pack.py"} | {"helpers.py", "backstage/hooks.py"}
+    assert code | {"requirements.txt", "README.md"} <= names
+    assert not [name for name in names if name.endswith((".pdf", ".pyc"))]
+
+
+def test_the_zip_needs_a_name(tmp_path):
+    with pytest.raises(ValueError, match="letters and digits"):
+        pack.write(tmp_path, "../x")
 
 
 # ---- the write-up ----------------------------------------------------------------------------
@@ -352,11 +480,12 @@ def test_every_number_is_used_and_every_macro_defined():
 
 
 @pytest.mark.parametrize(
-    "command, kind", [("includegraphics", "figures/*.pdf"), ("tablebody", "tables/*.tex")]
+    "command, kind", [("includegraphics", "figures/*"), ("tablebody", "tables/*")]
 )
 def test_every_figure_and_table_is_shown_and_exists(command, kind):
     shown = re.findall(rf"\\{command}(?:\[[^]]*\])?\{{([^}}#]+)\}}", TEX)
-    made = {f"{p.parent.name}/{p.stem}" for p in FOLDER.glob(kind)}
+    files = [f"{p.parent.name}/{p.name}" for p in FOLDER.glob(kind)]
+    made = {name.removesuffix(".pdf").removesuffix(".tex") for name in files}
     assert set(shown) == made, set(shown) ^ made
 
 

@@ -88,6 +88,8 @@ def plot_histograms(ax: Axes, written: Sequence[Histogram], count: int = 6) -> N
     places = np.unique(np.linspace(0, len(written) - 1, count).astype(int))
     for i, shade in zip(places, np.linspace(0.25, 1, len(places))):
         step, edges, counts = written[i]
+        if edges[0] == edges[-1]:  # all values alike, as the biases of iteration 0
+            continue
         density = counts / counts.sum() / np.diff(edges)
         colour = plt.cm.viridis_r(shade)
         ax.stairs(np.maximum(density, 1e-9), edges, color=colour, lw=0.8, label=f"{step}")
@@ -97,19 +99,20 @@ def plot_histograms(ax: Axes, written: Sequence[Histogram], count: int = 6) -> N
 
 
 def draw_histograms(board: Board, layers: Sequence[str]) -> Figure:
-    """Draw histograms of weights, net inputs and activations of these layers."""
-    fig, axes = plt.subplots(3, len(layers), figsize=(h.TEXT_WIDTH, 4.6))
-    for row, term in zip(axes, ("weight", "net input", "activation")):
+    """Draw histograms of all observed tensors of these layers; rows are terms."""
+    fig, axes = plt.subplots(len(TERMS), len(layers), figsize=(h.TEXT_WIDTH, 6.6))
+    for row, term in zip(axes, TERMS):
         row[0].set_ylabel(f"{term}: density")
         for ax, layer in zip(row, layers):
             written = board.histograms.get(f"{layer}/{term}")
             if written:
                 plot_histograms(ax, written)
+            else:
+                ax.axis("off")
     for ax, layer in zip(axes[0], layers):
         ax.set_title(layer)
     labels = axes[0, 0].get_legend_handles_labels()
-    axes[2, -1].axis("off")
-    axes[2, -1].legend(*labels, title="iteration", loc="center", title_fontsize=8)
+    axes[-1, -1].legend(*labels, title="iteration", loc="center", title_fontsize=8)
     return fig
 
 

@@ -1,8 +1,8 @@
 """A convolutional network on MNIST, watched in TensorBoard while it trains.
 
     python dcn_mnist.py                                   the assignment's network, one epoch
-    python dcn_mnist.py --epochs 4 --schedule onecycle    the well trained one of the notebook
-    python dcn_mnist.py --activation tanh --init xavier --optimizer sgd --train-images 15000
+    python dcn_mnist.py --epochs 2 --schedule onecycle    the well trained one of the notebook
+    python dcn_mnist.py --activation tanh --optimizer sgd --width 8 --train-images 15000
     tensorboard --logdir build/boards/elec576             then open the address that it prints
 
 conv(5 x 5, 32) - activation - max-pool - conv(5 x 5, 64) - activation - max-pool - fully connected
@@ -16,9 +16,9 @@ training loop, the data and the tracking are the project's own (helpers.py).
 import argparse
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import torch
 from monitor import Monitor
@@ -29,6 +29,8 @@ from torch.utils.data import TensorDataset
 import helpers as h
 
 BOARDS = h.ROOT / ("build/quick/boards/elec576" if h.QUICK else "build/boards/elec576")
+
+# ---- what can be chosen ----------------------------------------------------------------------
 
 
 class Maxout(nn.Module):
@@ -42,7 +44,6 @@ class Maxout(nn.Module):
         return torch.maximum(first, second)
 
 
-# All of these are monotone, so that max-pooling may come before them: max f(z) = f(max z).
 ACTIVATIONS = {
     "relu": nn.ReLU,
     "leaky": lambda: nn.LeakyReLU(0.01),
@@ -78,7 +79,12 @@ CHOICES = {
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
 }
-LOWEST = {"epochs": 1, "batch": 1, "padding": 0, "seed": 0, "train_images": 1}
+LOWEST = {"width": 1, "padding": 0, "epochs": 1, "batch": 1, "train_images": 1, "seed": 0}
+
+
+def choice(default: object, text: str) -> object:
+    """A field with a default and the text that --help shows."""
+    return field(default=default, metadata={"help": text})
 
 
 @dataclass(frozen=True)
@@ -89,17 +95,19 @@ class Settings:
         ValueError: a setting that is not possible, before any work.
     """
 
-    activation: str = "relu"
-    init: str = "xavier"
-    optimizer: str = "adam"
-    rate: float | None = None  # step size, with onecycle the largest; None: the optimiser's own
-    schedule: str = "constant"
-    epochs: int = 1
-    batch: int = 50
-    train_images: int | None = None  # the first so many of the training set; None: all
-    dropout: float = 0.5
-    padding: int = 0  # of both convolutions: 0 gives fc1 1,024 inputs, 2 gives it 3,136
-    seed: int = 0  # of first weights, dropout and order
+    activation: str = choice("relu", ", ".join(ACTIVATIONS))
+    init: str = choice("xavier", f"first weights: {', '.join(INITS)}")
+    optimizer: str = choice("adam", ", ".join(OPTIMIZERS))
+    rate: float | None = choice(None, "step size, with onecycle the largest; None: the optimiser's")
+    schedule: str = choice("constant", "constant, or onecycle: up and down")
+    width: int = choice(32, "maps of conv1; conv2 has 2 and fc1 32 times as many units")
+    dropout: float = choice(0.5, "share of the units of fc1 that are left out")
+    padding: int = choice(0, "of the convolutions: with 0 fc1 has 1,024 inputs, with 2 3,136")
+    pool_first: bool = choice(False, "pool before the activation: the same function in less time")
+    epochs: int = choice(1, "passes over the training images")
+    batch: int = choice(50, "images in a batch")
+    train_images: int | None = choice(None, "use the first so many of 55,000; None: all")
+    seed: int = choice(0, "of first weights, dropout and order")
 
     def __post_init__(self) -> None:
         for what, known in CHOICES.items():
@@ -118,70 +126,59 @@ class Settings:
             raise ValueError(f"dropout must be a share from 0 to below 1, not {self.dropout}")
 
 
+# ---- the network and its training ------------------------------------------------------------
+
+
 class DCN(nn.Module):
     """The network: images (b, 1, 28, 28) to the ten net inputs (b, 10) of the softmax in the loss.
 
-    Args:
-        activation, init, dropout, padding: as in Settings.
-
     Attributes:
-        in_order: False: pool before the activation, the same function for a quarter of the
-            activation's work. True: as printed, so that hooks see the activations before pooling.
+        pool_first: pool before the activation. All activations here are monotone, so that
+            max f(z) = f(max z): the same function, with a quarter of the activations to compute.
     """
 
-    in_order = False
-
-    def __init__(
-        self,
-        activation: str = "relu",
-        init: str = "xavier",
-        dropout: float = 0.5,
-        padding: int = 0,
-    ) -> None:
+    def __init__(self, settings: Settings | None = None) -> None:
         super().__init__()
-        make = ACTIVATIONS[activation]
-        inputs = 2 if activation == "maxout" else 1  # net inputs of each unit
-        side = ((28 + 2 * padding - 4) // 2 + 2 * padding - 4) // 2
-        self.conv1 = nn.Conv2d(1, 32 * inputs, 5, padding=padding)
+        s = settings or Settings()
+        self.pool_first = s.pool_first
+        make = ACTIVATIONS[s.activation]
+        inputs = 2 if s.activation == "maxout" else 1  # net inputs of each unit
+        side = ((28 + 2 * s.padding - 4) // 2 + 2 * s.padding - 4) // 2
+        self.conv1 = nn.Conv2d(1, s.width * inputs, 5, padding=s.padding)
         self.act1 = make()
         self.pool1 = nn.MaxPool2d(2)
-        self.conv2 = nn.Conv2d(32, 64 * inputs, 5, padding=padding)
+        self.conv2 = nn.Conv2d(s.width, 2 * s.width * inputs, 5, padding=s.padding)
         self.act2 = make()
         self.pool2 = nn.MaxPool2d(2)
-        self.fc1 = nn.Linear(64 * side**2, 1024 * inputs)
+        self.fc1 = nn.Linear(2 * s.width * side**2, 32 * s.width * inputs)
         self.act3 = make()
-        self.dropout = nn.Dropout(dropout)
-        self.fc2 = nn.Linear(1024, 10)
+        self.dropout = nn.Dropout(s.dropout)
+        self.fc2 = nn.Linear(32 * s.width, 10)
         for layer in (self.conv1, self.conv2, self.fc1, self.fc2):
-            INITS[init](layer.weight)
+            INITS[s.init](layer.weight)
             nn.init.zeros_(layer.bias)
         self.to(memory_format=torch.channels_last)  # channels side by side: faster on a CPU
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self.in_order:
-            x = self.pool1(self.act1(self.conv1(x)))
-            x = self.pool2(self.act2(self.conv2(x)))
-        else:
+        if self.pool_first:
             x = self.act1(self.pool1(self.conv1(x)))
             x = self.act2(self.pool2(self.conv2(x)))
+        else:
+            x = self.pool1(self.act1(self.conv1(x)))
+            x = self.pool2(self.act2(self.conv2(x)))
         return self.fc2(self.dropout(self.act3(self.fc1(x.flatten(1)))))
 
 
-class Observe(h.Hook):
-    """After every epoch, evaluate on the test set if there is one, and write the board's errors."""
+class EvaluateTest(h.Hook):
+    """Evaluate on the test set after every epoch; add test/accuracy to its row."""
 
-    def __init__(self, monitor: Monitor | None, test: object | None, criterion: nn.Module) -> None:
-        self.monitor = monitor
-        self.test = test
+    def __init__(self, images: TensorDataset, criterion: nn.Module) -> None:
+        self.loader = h.batches(images, 250)
         self.criterion = criterion
 
     def after_epoch(self, training: h.Training) -> None:
-        row = training.history[-1]
-        if self.test is not None:
-            found = h.evaluate(training.net, self.test, self.criterion, h.class_hits)
-            row["test/accuracy"] = found.score
-        if self.monitor:
-            self.monitor.epoch(row)
+        found = h.evaluate(training.net, self.loader, self.criterion, h.class_hits)
+        training.history[-1]["test/accuracy"] = found.score
 
 
 class Trained(NamedTuple):
@@ -215,28 +212,21 @@ def train(
     """
     images = _first_images(data.train, settings.train_images)
     h.seed_everything(settings.seed)
-    net = DCN(settings.activation, settings.init, settings.dropout, settings.padding)
-    net.to(h.pick_device())
-    optimizer = OPTIMIZERS[settings.optimizer].make(net.parameters(), settings.rate)
+    net = DCN(settings).to(h.pick_device())
     loader = h.batches(images, settings.batch, settings.seed)
     criterion = nn.CrossEntropyLoss()
-    monitor = Monitor(net, criterion, board, every) if board else None
-    test = h.batches(data.test, 250) if evaluate_test else None
-    hooks = [
-        h.Validate(h.batches(data.val, 250), criterion, h.class_hits),
-        Observe(monitor, test, criterion),
-        h.Log(log),
-    ]
+    optimizer = OPTIMIZERS[settings.optimizer].make(net.parameters(), settings.rate)
+    hooks = [h.Validate(h.batches(data.val, 250), criterion, h.class_hits)]
     if settings.schedule == "onecycle":
         steps = settings.epochs * len(loader)
         cycle = OneCycleLR(optimizer, settings.rate, steps, cycle_momentum=False)
-        hooks.insert(0, h.Schedule(cycle))
-    try:
-        rows = h.fit(net, loader, criterion, optimizer, settings.epochs, hooks)
-    finally:
-        if monitor:
-            monitor.close()
-    return Trained(net, rows)
+        hooks.append(h.Schedule(cycle))
+    if evaluate_test:
+        hooks.append(EvaluateTest(data.test, criterion))
+    if board:
+        hooks.append(Monitor(criterion, board, every))
+    hooks.append(h.Log(log))
+    return Trained(net, h.fit(net, loader, criterion, optimizer, settings.epochs, hooks))
 
 
 def _first_images(images: TensorDataset, count: int | None) -> TensorDataset:
@@ -245,63 +235,40 @@ def _first_images(images: TensorDataset, count: int | None) -> TensorDataset:
     return TensorDataset(*(t[:count] for t in images.tensors))
 
 
-class Order(NamedTuple):
-    """What the command line asks for."""
-
-    settings: Settings
-    name: str  # of the board and of the tracked run
-    every: int  # iterations between two statistics
-    no_board: bool
+# ---- the command line ------------------------------------------------------------------------
 
 
-def parse(words: Sequence[str] | None = None) -> Order:
-    """Read the command line; None: that of this process."""
-    line = _parser()
-    args = vars(line.parse_args(words))
-    name = args.pop("name")
-    every = args.pop("every")
-    no_board = args.pop("no_board")
-    try:
-        settings = Settings(**args)
-        if every < 1:
-            raise ValueError(f"every must be 1 or more iterations, not {every}")
-    except ValueError as error:
-        line.error(str(error))
-    kind = f"{settings.activation}-{settings.init}-{settings.optimizer}"
-    usual = f"{kind}-{settings.rate:g}-seed{settings.seed}"
-    return Order(settings, name or usual, every, no_board)
+def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line; None: that of this process.
 
-
-def _parser() -> argparse.ArgumentParser:
+    Returns:
+        `settings`, `name` of the board and of the tracked run, `every`, and `no_board`.
+    """
     line = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    d = Settings()
-    usual = ", ".join(f"{name} {optimizer.rate:g}" for name, optimizer in OPTIMIZERS.items())
-    add = line.add_argument_group("the network").add_argument
-    add("--activation", default=d.activation, help=f"{', '.join(ACTIVATIONS)} (default relu)")
-    add("--init", default=d.init, help=f"first weights: {', '.join(INITS)} (default xavier)")
-    add("--dropout", type=float, default=d.dropout, help="share of units left out (default 0.5)")
-    add("--padding", type=int, default=d.padding, help="of the convolutions: 0 (default) or 2")
-    add = line.add_argument_group("its training").add_argument
-    add("--optimizer", default=d.optimizer, help=f"{', '.join(OPTIMIZERS)} (default adam)")
-    add("--rate", type=float, help=f"step size (default: {usual})")
-    add("--schedule", default=d.schedule, help="constant (default), or onecycle: up and down")
-    add("--epochs", type=int, default=d.epochs, help="passes over the training images (default 1)")
-    add("--batch", type=int, default=d.batch, help="images in a batch (default 50)")
-    add("--train-images", type=int, help="use only the first so many of 55,000")
-    add("--seed", type=int, default=d.seed, help="of first weights, dropout and order (default 0)")
-    add = line.add_argument_group("what is written").add_argument
-    add("--name", help="of the board and of the tracked run (default: from the settings)")
-    add("--every", type=int, default=100, help="iterations between statistics (default 100)")
-    add("--no-board", action="store_true", help="write nothing to TensorBoard")
-    return line
+    for one in fields(Settings):
+        kind = (get_args(one.type) or (one.type,))[0]  # float, also of `float | None`
+        how = {"action": "store_true"} if kind is bool else {"type": kind}
+        text = f"{one.metadata['help']} (default {one.default})"
+        line.add_argument(_flag(one.name), default=one.default, help=text, **how)
+    line.add_argument("--name", help="of the board and of the tracked run (default: the settings)")
+    line.add_argument("--every", type=int, default=100, help="iterations between statistics (100)")
+    line.add_argument("--no-board", action="store_true", help="write nothing to TensorBoard")
+    order = line.parse_args(words)
+    try:
+        s = Settings(**{one.name: getattr(order, one.name) for one in fields(Settings)})
+        if order.every < 1:
+            raise ValueError(f"every must be 1 or more iterations, not {order.every}")
+    except ValueError as error:
+        line.error(str(error))
+    order.settings = s
+    order.name = order.name or f"{s.activation}-{s.init}-{s.optimizer}-{s.rate:g}-seed{s.seed}"
+    return order
 
 
-def _print_row(row: dict) -> None:
-    validation = f"validation error {1 - row['val/accuracy']:.2%}"
-    test = f"test error {1 - row['test/accuracy']:.2%}"
-    print(f"epoch {row['epoch']}: training loss {row['train/loss']:.4f}, {validation}, {test}")
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -313,7 +280,9 @@ def main(words: Sequence[str] | None = None) -> None:
     with h.track(order.name, config, "elec576") as run:
 
         def log(row: dict) -> None:
-            _print_row(row)
+            validation = f"validation error {1 - row['val/accuracy']:.2%}"
+            test = f"test error {1 - row['test/accuracy']:.2%}"
+            print(f"epoch {row['epoch']}: loss {row['train/loss']:.4f}, {validation}, {test}")
             run.log(row)
 
         train(order.settings, data, board, order.every, log=log)

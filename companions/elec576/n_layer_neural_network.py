@@ -3,9 +3,9 @@
     python n_layer_neural_network.py 2 10 10 2 --activation tanh      train on the moons,
                                                                       show the boundary
 
-Only what depends on the number of layers is here; loss, penalty, prediction and training are
-inherited, and hold for any depth because they speak of `parameters`, the list of all weights and
-biases.
+Only what depends on the number of layers is here: construction, feedforward, backprop and one step.
+Loss, penalty, prediction and the training loop are inherited, and hold for any depth because they
+speak of `parameters`, the list of all weights and biases.
 """
 
 import argparse
@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-from three_layer_neural_network import NeuralNetwork, check_settings, generate_data, softmax
+from checks import check_settings
+from three_layer_neural_network import NeuralNetwork, generate_data, softmax
 
 
 class Layer:
@@ -42,11 +43,14 @@ class Layer:
         self.actFun = actFun
         self.diff = diff
 
-    def feedforward(self, X: np.ndarray) -> np.ndarray:
-        """Outputs (n, n_out) for inputs X (n, n_in); what backprop needs is kept."""
+    def feedforward(self, X: np.ndarray, actFun: Callable | None = None) -> np.ndarray:
+        """Outputs (n, n_out) for inputs X (n, n_in); what backprop needs is kept.
+
+        actFun stands in for the layer's own activation function, if one is given.
+        """
         self.X = X
         self.z = X @ self.W + self.b
-        self.a = self.actFun(self.z)
+        self.a = (actFun or self.actFun)(self.z)
         return self.a
 
     def backprop(self, error: np.ndarray) -> np.ndarray:
@@ -105,11 +109,16 @@ class DeepNeuralNetwork(NeuralNetwork):
         return [(layer.W, layer.b) for layer in self.layers]
 
     def feedforward(self, X: np.ndarray, actFun: Callable | None = None) -> np.ndarray:
-        """Send X (n, in) through all layers and set probs (n, classes); gives the net inputs."""
-        for layer in self.layers:
-            X = layer.feedforward(X)
-        self.probs = softmax(X)
-        return X
+        """Send X (n, in) through all layers and set probs (n, classes); gives the net inputs.
+
+        actFun is the activation function of the hidden layers; None: the network's own.
+        """
+        *hidden, output = self.layers
+        for layer in hidden:
+            X = layer.feedforward(X, actFun)
+        z = output.feedforward(X)
+        self.probs = softmax(z)
+        return z
 
     def backprop(self, X: np.ndarray, y: np.ndarray) -> tuple[list, list]:
         """Gradients ([dW of every layer], [db of every layer]) of the summed cross-entropy.
@@ -121,6 +130,13 @@ class DeepNeuralNetwork(NeuralNetwork):
         for layer in reversed(self.layers):
             error = layer.backprop(error)
         return [layer.dW for layer in self.layers], [layer.db for layer in self.layers]
+
+    def step(self, X: np.ndarray, y: np.ndarray, epsilon: float) -> None:
+        """One pass over all the data: W -= epsilon (dW + lambda W), b -= epsilon db."""
+        self.feedforward(X)
+        for (W, b), dW, db in zip(self.parameters, *self.backprop(X, y)):
+            W -= epsilon * (dW + self.reg_lambda * W)
+            b -= epsilon * db
 
 
 def main() -> None:

@@ -136,10 +136,8 @@ def draw_dead(
     left.set(ylabel="dead [%]", ylim=(-3, 103))
     h.log_ticks(left.xaxis, [0.001, 0.003, 0.01, 0.03])
     left.legend()
-    looks = {"c": (h.RED, h.ORANGE, h.GREEN), "fmt": ("o-", "s--", "^-")}
-    for (start, counts), colour, fmt in zip(born.items(), *looks.values()):
-        label = start.replace("√2", r"$\sqrt{2}$")
-        h.plot_shares(middle, depths, counts, of, c=colour, fmt=fmt, label=label)
+    for (start, counts), colour, fmt in zip(born.items(), (h.RED, h.GREEN), ("o-", "^-")):
+        h.plot_shares(middle, depths, counts, of, c=colour, fmt=fmt, label=start)
     middle.set(xlabel="hidden layers of width 3", ylabel="dead [%]", title="born dead")
     middle.set(xticks=depths, ylim=(-2, None))
     middle.legend(loc="upper left")

@@ -8,12 +8,12 @@ there, gradients are sums over the data and the penalty stands beside them: N dL
 Examples are rows, losses are in nats.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import matplotlib.pyplot as plt
 import numpy as np
 from activations import activation
-from descent import descend
+from checks import check_data, check_settings, check_training
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from sklearn.datasets import make_moons
@@ -54,7 +54,7 @@ def plot_decision_boundary(
     guess = pred_func(grid).reshape(resolution, resolution)
     classes = int(max(guess.max(), y.max())) + 1
     colours = ListedColormap(COLOURS[:classes])
-    style = {"origin": "lower", "interpolation": "nearest", "alpha": 0.3, "aspect": "auto"}
+    style = {"origin": "lower", "interpolation": "nearest", "alpha": 0.3, "aspect": "equal"}
     extent = (left, right, bottom, top)
     ax.imshow(guess, colours, vmin=-0.5, vmax=classes - 0.5, extent=extent, **style)
     for k, colour, marker in zip(range(classes), COLOURS, MARKERS):
@@ -141,7 +141,7 @@ class NeuralNetwork:
 
     def calculate_loss(self, X: np.ndarray, y: np.ndarray) -> float:
         """Mean cross-entropy [nats] plus every layer's penalty, (reg_lambda / 2N) |W|^2."""
-        check_data(X, y, self)
+        check_data(self, X, y)
         penalty = self.reg_lambda / 2 * sum(np.sum(W**2) for W, _ in self.parameters)
         return (cross_entropy(self.feedforward(X, self.activate), y) + penalty) / len(X)
 
@@ -165,6 +165,15 @@ class NeuralNetwork:
         db1 = delta1.sum(axis=0, keepdims=True)
         return dW1, dW2, db1, db2
 
+    def step(self, X: np.ndarray, y: np.ndarray, epsilon: float) -> None:
+        """One pass over all the data: W -= epsilon (dW + lambda W), b -= epsilon db."""
+        self.feedforward(X, self.activate)
+        dW1, dW2, db1, db2 = self.backprop(X, y)
+        self.W1 -= epsilon * (dW1 + self.reg_lambda * self.W1)
+        self.b1 -= epsilon * db1
+        self.W2 -= epsilon * (dW2 + self.reg_lambda * self.W2)
+        self.b2 -= epsilon * db2
+
     def fit_model(
         self,
         X: np.ndarray,
@@ -174,7 +183,7 @@ class NeuralNetwork:
         print_loss: bool = True,
         every: int = 1000,
     ) -> list[float]:
-        """Walk num_passes steps W -= epsilon (dW + lambda W), b -= epsilon db over all the data.
+        """Walk num_passes steps of size epsilon.
 
         Returns:
             The losses after passes 0, every, 2 every, ..., which are also printed if asked for.
@@ -183,46 +192,27 @@ class NeuralNetwork:
             ValueError: settings or data that cannot be trained on, before the first pass.
             FloatingPointError: one of the losses is not finite.
         """
-        if not (np.isfinite(epsilon) and epsilon > 0) or num_passes < 1 or every < 1:
-            allowed = "epsilon > 0, num_passes >= 1, every >= 1"
-            raise ValueError(f"need {allowed}, not {epsilon}, {num_passes}, {every}")
-        check_data(X, y, self)
+        check_training(self, X, y, epsilon, num_passes, every)
         losses = []
-        for i in descend(self, X, y, epsilon, num_passes, every):
-            loss = self.calculate_loss(X, y)
-            if not np.isfinite(loss):
-                reason = f"epsilon = {epsilon} is too large a step"
-                raise FloatingPointError(f"loss {loss} after pass {i}: {reason}")
-            losses.append(loss)
-            if print_loss:
-                print(f"Loss after iteration {i}: {loss:f}")
+        for i in range(num_passes):
+            self.step(X, y, epsilon)
+            if i % every == 0:
+                losses.append(self.loss_after(i, X, y, epsilon))
+                if print_loss:
+                    print(f"Loss after iteration {i}: {losses[-1]:f}")
         return losses
+
+    def loss_after(self, i: int, X: np.ndarray, y: np.ndarray, epsilon: float) -> float:
+        """The loss after pass i; FloatingPointError, which names the step, if it is not finite."""
+        loss = self.calculate_loss(X, y)
+        if not np.isfinite(loss):
+            reason = f"epsilon = {epsilon} is too large a step"
+            raise FloatingPointError(f"loss {loss} after pass {i}: {reason}")
+        return loss
 
     def visualize_decision_boundary(self, X: np.ndarray, y: np.ndarray) -> None:
         """Draw this network's decision boundary and the data into the current axes."""
         plot_decision_boundary(self.predict, X, y)
-
-
-def check_settings(sizes: Sequence[int], actFun_type: str, reg_lambda: float) -> None:
-    """Raise ValueError unless a network can be made of these."""
-    if len(sizes) < 2 or any(int(s) != s or s < 1 for s in sizes) or sizes[-1] < 2:
-        allowed = "(inputs, hidden ..., classes), 1 or more and 2 classes"
-        raise ValueError(f"layer sizes must be {allowed}, not {tuple(sizes)}")
-    activation(actFun_type)
-    if not (np.isfinite(reg_lambda) and reg_lambda >= 0):
-        raise ValueError(f"reg_lambda must be finite and 0 or more, not {reg_lambda}")
-
-
-def check_data(X: np.ndarray, y: np.ndarray, network: NeuralNetwork) -> None:
-    """Raise ValueError unless X (n, in) is finite and y (n,) holds the network's classes."""
-    n_in = network.parameters[0][0].shape[0]
-    classes = network.parameters[-1][0].shape[1]
-    if np.ndim(X) != 2 or np.shape(X)[1] != n_in or len(X) == 0 or np.shape(y) != (len(X),):
-        raise ValueError(f"need X (n, {n_in}) and y (n,), not {np.shape(X)} and {np.shape(y)}")
-    if not np.isfinite(X).all():
-        raise ValueError("X holds values that are NaN or infinite")
-    if not np.issubdtype(np.asarray(y).dtype, np.integer) or np.min(y) < 0 or np.max(y) >= classes:
-        raise ValueError(f"y must hold whole numbers from 0 to {classes - 1}")
 
 
 def main() -> None:

@@ -1,0 +1,141 @@
+"""Take the write-up's pictures of TensorBoard, by a Chromium without a window.
+
+    python companions/elec576/screenshots.py      after the notebook, which writes the boards
+
+Writes figures/board_*.png. Needs Chromium or Chrome (Debian: apt install chromium).
+"""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+from urllib.error import URLError
+from urllib.parse import quote
+from urllib.request import urlopen
+
+from dcn_mnist import ACTIVATIONS, BOARDS
+
+import helpers as h
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+WIDTH = 1420  # pixels: room for three columns of cards
+
+
+class Picture(NamedTuple):
+    """What is to be seen of which boards.
+
+    Attributes:
+        tab: scalars or histograms.
+        tags: a regular expression for the cards to show.
+        boards: folders below BOARDS, by the name that the picture gives them.
+        height: of the window in pixels.
+        smoothing: TensorBoard's, from 0 to below 1.
+    """
+
+    tab: str
+    tags: str
+    boards: dict[str, str]
+    height: int
+    smoothing: float = 0.0
+
+
+MAIN = {"well trained": "well trained/seed 0"}
+KINDS = {
+    name: f"compared/{name}, xavier, adam, width 8/seed 0"
+    for name in h.quick(tuple(ACTIVATIONS), ("relu", "maxout"))
+}
+INSIDE = "^(conv2|fc1) (net input|activation|pooled)/std|^conv2 (weight|bias)/std"
+PICTURES = {
+    "board_training": Picture("scalars", "^loss|^error", MAIN, 720, 0.9),
+    "board_statistics": Picture("scalars", "^conv2 .*/(mean|std)", MAIN, 1300),
+    "board_histograms": Picture("histograms", "^(conv2|fc1)/", MAIN, 900),
+    "board_compared": Picture("scalars", f"^loss/training|^error|{INSIDE}", KINDS, 1300, 0.6),
+}
+
+
+@contextmanager
+def serve(folder: Path, runs: int) -> Iterator[str]:
+    """Run TensorBoard on a folder, and give its address once it has read so many runs."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    words = ["tensorboard.main", "--logdir", folder.name, "--port", str(port)]
+    server = subprocess.Popen(
+        [sys.executable, "-m", *words],
+        cwd=folder.parent,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://localhost:{port}"
+    try:
+        _wait_for(address, runs)
+        yield address
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _wait_for(address: str, runs: int, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            with urlopen(f"{address}/data/runs") as answer:
+                if len(json.load(answer)) == runs:
+                    return
+        except URLError:  # it is still starting
+            pass
+        time.sleep(0.5)
+    raise TimeoutError(f"TensorBoard did not show {runs} runs within {seconds:.0f} s")
+
+
+def take(picture: Picture, browser: str, path: Path) -> None:
+    """Write one picture to a PNG file.
+
+    Raises:
+        FileNotFoundError: a board is missing.
+    """
+    with tempfile.TemporaryDirectory() as room:
+        boards = Path(room, "boards")
+        for name, board in picture.boards.items():
+            if not (BOARDS / board).is_dir():
+                raise FileNotFoundError(f"no board {BOARDS / board}: run the notebook first")
+            shutil.copytree(BOARDS / board, boards / name)
+        with serve(boards, len(picture.boards)) as address:
+            what = f"#{picture.tab}&tagFilter={quote(picture.tags)}"
+            what += f"&_smoothingWeight={picture.smoothing}"
+            browse = [
+                browser,
+                "--headless",
+                "--no-sandbox",  # which root would need; the page is our own
+                "--hide-scrollbars",
+                f"--window-size={WIDTH},{picture.height}",
+                "--virtual-time-budget=60000",
+                f"--user-data-dir={room}/browser",
+                f"--screenshot={path}",
+                f"{address}/?darkMode=false{what}",
+            ]
+            subprocess.run(browse, check=True, capture_output=True, timeout=300)
+
+
+def main() -> None:
+    """Take all pictures."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        sys.exit(f"none of {', '.join(BROWSERS)} is installed (Debian: apt install chromium)")
+    h.report_to("companions/elec576")
+    folder = h.report_folder() / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, picture in PICTURES.items():
+        take(picture, browser, folder / f"{name}.png")
+        print(folder / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main()
