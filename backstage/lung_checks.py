@@ -1,5 +1,6 @@
 """Whether a file of X-rays and lung masks is what it should be; small slips are put right."""
 
+import io
 import zipfile
 import zlib
 from pathlib import Path
@@ -26,11 +27,15 @@ def keys_of(path: Path) -> set[str] | None:
         return None
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
+def read_arrays(path: Path, content: bytes | None = None) -> dict[str, np.ndarray]:
     """Read the six arrays of an .npz file, checked and put into one form.
 
     Values outside the allowed range by a thousandth at most are rounded and clipped, masks of 0
     and 255 become 0 and 1, and a missing channel axis is added; a printed line reports all of it.
+
+    Args:
+        path: of the file.
+        content: what it holds, if it is not on disk.
 
     Returns:
         By key an array (n, rows, columns, 1), float32: x from 0 to 1, y of 0 and 1.
@@ -38,8 +43,8 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     Raises:
         ValueError: it tells which array is wrong, in what, and what is allowed.
     """
-    arrays = _load(path)
     name = path.name
+    arrays = _load(path if content is None else io.BytesIO(content), name)
     missing = [key for key in KEYS if key not in arrays]
     if missing:
         raise ValueError(f"{name} lacks {', '.join(missing)}; needed are {', '.join(KEYS)}")
@@ -52,17 +57,20 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     return {key: tidy.array for key, tidy in tidied.items()}
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
+def _load(file: Path | io.BytesIO, name: str) -> dict[str, np.ndarray]:
     try:
-        content = np.load(path, allow_pickle=False)
+        content = np.load(file, allow_pickle=False)
         if isinstance(content, np.ndarray):
-            found = f"a single array {content.shape}, as in a .npy file"
-            raise ValueError(f"it holds {found}; needed are {', '.join(KEYS)}, by np.savez")
-        with content:
-            return {key: content[key] for key in content.files if key in KEYS}
+            reason = f"it holds a single array {content.shape}, as in a .npy file"
+        else:
+            with content:
+                return {key: content[key] for key in content.files if key in KEYS}
+    except ValueError:  # its text would advise to load the file unsafely
+        reason = "it is damaged, or holds something else than arrays of numbers"
     except UNREADABLE as e:
         reason = f"{type(e).__name__}: {e}"
-        raise ValueError(f"{path.name} cannot be read as .npz ({reason})") from None
+    needed = f"needed are {', '.join(KEYS)}, by np.savez"
+    raise ValueError(f"{name} cannot be read as .npz ({reason}); {needed}")
 
 
 def _shaped(a: np.ndarray, what: str) -> np.ndarray:

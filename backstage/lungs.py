@@ -65,20 +65,32 @@ def load_lungs(root: str | Path | None = None, seed: int = 0) -> LungData:
     """
     path = Path(root) if root is not None and Path(root).is_file() else None
     path = path or _find_lungs(sources.folders(root))
-    if path is not None:
-        return _read_lungs(path)
-    if root is not None:
+    if path is None and root is not None:
         raise ValueError(f"no .npz file with the arrays {', '.join(KEYS)} in {root}")
+    if path is not None:
+        try:
+            return _read_lungs(path)
+        except ValueError as e:
+            if root is not None or path != sources.CACHE / COURSE_FILE:
+                raise
+            print(f"{e}: to be fetched again")
+    return _download() or _drawn(seed)
+
+
+def _download() -> LungData | None:
+    """Fetch the course's file; None, and a line that says why, if that fails."""
     path = sources.CACHE / COURSE_FILE
     try:
-        sources.fetch(JSRT, path)
-        return _read_lungs(path)
+        content = sources.fetch(JSRT)
+        data = _read_lungs(path, content)
     except OSError:
         print(f"NO X-RAYS HERE, AND NONE FROM THE NETWORK: chest phantoms stand in. {OTHERS}.")
     except ValueError as e:
-        path.unlink()
         print(f"THE COURSE'S LINK GAVE NOTHING USABLE ({e}): chest phantoms stand in. {OTHERS}.")
-    return _drawn(seed)
+    else:
+        sources.keep(content, path)
+        return data
+    return None
 
 
 def _drawn(seed: int) -> LungData:
@@ -108,9 +120,9 @@ def _find_lungs(places: list[Path]) -> Path | None:
     return None
 
 
-def _read_lungs(path: Path) -> LungData:
+def _read_lungs(path: Path, content: bytes | None = None) -> LungData:
     """Read a file of six arrays, and the table name_sources.csv beside it if there is one."""
-    arrays = read_arrays(path)
+    arrays = read_arrays(path, content)
     counts = {part: len(arrays[f"x_{part}"]) for part in PARTS}
     table = path.with_name(f"{path.stem}_sources.csv")
     if table.exists():
@@ -144,10 +156,8 @@ def _read_sources(path: Path, counts: dict[str, int]) -> _Origins:
     wanted = {part: [(part, str(i)) for i in range(n)] for part, n in counts.items()}
     images = sum(counts.values())
     if len(found) != images or set(rows) != {key for keys in wanted.values() for key in keys}:
-        raise ValueError(
-            f"{path.name} has {len(found)} rows, the arrays {images} images: there must be one "
-            "row for each"
-        )
+        counted = f"{path.name} has {len(found)} rows, the arrays {images} images"
+        raise ValueError(f"{counted}: there must be one row for each")
     ordered = {part: [rows[key] for key in keys] for part, keys in wanted.items()}
     credit = "{source_url}, {image_licence}".format
     credits = {part: [credit(**row) for row in chosen] for part, chosen in ordered.items()}
@@ -161,9 +171,8 @@ def _column(ordered: dict[str, list[dict]], name: str) -> dict[str, np.ndarray]:
 
 def _as_dataset(x: np.ndarray, y: np.ndarray) -> TensorDataset:
     """Turn arrays (n, rows, columns, 1) into tensors (n, 1, rows, columns), float32."""
-    return TensorDataset(
-        *(torch.from_numpy(np.moveaxis(a, 3, 1).astype(np.float32)) for a in (x, y))
-    )
+    tensors = (torch.from_numpy(np.moveaxis(a, 3, 1).astype(np.float32)) for a in (x, y))
+    return TensorDataset(*tensors)
 
 
 class Fold(NamedTuple):

@@ -26,6 +26,7 @@ STAND_IN_SOURCE = (
     "scikit-learn's digits (UCI, test part of Alpaydin and Kaynak 1998; CC BY 4.0), "
     "upsampled to 28 x 28"
 )
+FOLDERS = ("mnist", "", "MNIST/raw", "raw", "MNIST")  # the third is torchvision's
 
 
 class IdxFile(NamedTuple):
@@ -64,9 +65,10 @@ def load_mnist(root: str | Path | None = None, seed: int = 0) -> ImageData:
     """Load MNIST into memory, with 55,000 / 5,000 / 10,000 images to train on, validate and test.
 
     Args:
-        root: a folder with the four IDX files, packed or not, in itself or in mnist/. None: the
-            folder that COURSEWORK_DATA names, else the notebook's, else the cache, else a
-            download with checked SHA-256.
+        root: a folder with the four IDX files, packed or not, in itself, in mnist/ or in
+            torchvision's MNIST/raw/; Kaggle's names with a dot are taken too. None: the folder
+            that COURSEWORK_DATA names, else the notebook's, else the cache, else a download with
+            checked SHA-256.
         seed: of the split into training and validation images.
 
     Returns:
@@ -80,7 +82,7 @@ def load_mnist(root: str | Path | None = None, seed: int = 0) -> ImageData:
     rng = np.random.default_rng(seed)
     try:
         digits = _find_mnist(root)
-    except OSError as e:
+    except FileNotFoundError as e:  # anything else is no lack of data
         if root is not None:
             raise ValueError(f"no MNIST: {e}") from None
         print(
@@ -123,10 +125,11 @@ def _find_mnist(root: str | Path | None) -> _Digits:
 
 def _find_file(name: str, places: list[Path], download: bool) -> np.ndarray:
     """Read one file from the first place that has it, or from the first mirror that gives it."""
+    dotted = name.replace("-idx", ".idx")  # as 7-zip and Kaggle have it
     for place in places:
-        for folder in (place / "mnist", place):
-            for path in (folder / f"{name}.gz", folder / name):
-                found = _read_if_whole(path, name, place)
+        for folder in FOLDERS:
+            for file in (f"{name}.gz", name, f"{dotted}.gz", dotted, f"{name}/{name}"):
+                found = _read_if_whole(place / folder / file, name, place)
                 if found is not None:
                     return found
     missing = f"{name} is in none of {', '.join(map(str, places))}"
@@ -136,47 +139,46 @@ def _find_file(name: str, places: list[Path], download: bool) -> np.ndarray:
 
 
 def _read_if_whole(path: Path, name: str, place: Path) -> np.ndarray | None:
-    """Read a file if it exists; a damaged one in the cache is deleted, elsewhere it is refused."""
-    if not path.exists():
+    """Read a file if it exists; a damaged one in the cache is passed over, elsewhere refused."""
+    if not path.is_file():
         return None
     try:
-        return _read_idx(path, name)
-    except ValueError as e:
+        return _read_idx(path.read_bytes(), path.name, name)
+    except (OSError, ValueError) as e:
         if place != sources.CACHE:
-            message = f"{e}, in {place}: replace it, or take the folder away"
+            message = f"{e}, in {path.parent}: replace it, or take the file away"
             raise ValueError(message) from None
-        print(f"{e}: deleted, to be fetched again")
-        path.unlink()
+        print(f"{e}: to be fetched again")
         return None
 
 
 def _download(name: str, missing: str) -> np.ndarray:
     trouble = [missing]
-    path = sources.CACHE / "mnist" / f"{name}.gz"
     for mirror in MIRRORS:
         try:
-            sources.fetch(f"{mirror}{name}.gz", path)
-            return _read_idx(path, name)
+            content = sources.fetch(f"{mirror}{name}.gz")
+            found = _read_idx(content, f"{name}.gz", name)
         except OSError as e:
             trouble.append(f"{mirror}: {type(e).__name__}")
         except ValueError as e:
             trouble.append(f"{mirror}: {e}")
-            path.unlink()
+        else:
+            sources.keep(content, sources.CACHE / "mnist" / f"{name}.gz")
+            return found
     raise FileNotFoundError("; ".join(trouble))
 
 
-def _read_idx(path: Path, name: str) -> np.ndarray:
+def _read_idx(content: bytes, file: str, name: str) -> np.ndarray:
     """Read one file, packed or not; ValueError unless it is, byte by byte, the one of that name."""
     wanted = FILES[name]
     try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
+        if content.startswith(b"\x1f\x8b"):  # packed, whatever it is called
             content = gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as e:
-        raise ValueError(f"{path.name} cannot be unpacked ({e})") from None
+        raise ValueError(f"{file} cannot be unpacked ({e})") from None
     if hashlib.sha256(content).hexdigest() != wanted.sha256:
         found = f"SHA-256 differs ({len(content):,} bytes unpacked)"
-        raise ValueError(f"{path.name} is not MNIST's {name}: {found}")
+        raise ValueError(f"{file} is not MNIST's {name}: {found}")
     header = 4 + 4 * len(wanted.shape)  # bytes
     return np.frombuffer(bytearray(content), np.uint8, offset=header).reshape(wanted.shape)
 

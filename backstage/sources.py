@@ -5,19 +5,26 @@ variable COURSEWORK_DATA names, the folder of the notebook, the user's cache, th
 any of them a stand-in takes their place: it is announced in one line and named by `data.label`.
 """
 
+import functools
 import os
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import pooch
+import requests
 from torch.utils.data import TensorDataset
+from tqdm.auto import tqdm
+from urllib3.exceptions import HTTPError
 
+from backstage.report import write_whole
 from backstage.settings import bars_hidden
 
 CACHE = (
     Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deep-learning-coursework"
 )
 TIMEOUT = 10  # seconds without a byte before a download counts as failed
+SLOWEST = 50_000  # bytes per second, on average over all but TIMEOUT seconds of a download
+LONGEST = 1800  # seconds that a download may take
 RETRIES = 1  # further attempts at each address
 
 
@@ -77,19 +84,56 @@ def folders(root: str | Path | None) -> list[Path]:
     return [Path(root)]
 
 
-def fetch(url: str, path: Path) -> None:
-    """Download url to path with a progress bar, whole or not at all, unless path exists already.
+def fetch(url: str) -> bytes:
+    """Download a file into memory, with a progress bar.
 
     Raises:
-        OSError: the server cannot be reached, or it does not have the file.
+        OSError: the server cannot be reached, does not have the file, breaks off, or is too slow.
     """
-    pooch.get_logger().setLevel("WARNING")
-    store = pooch.create(
-        path.parent,
-        base_url="",
-        registry={path.name: None},  # what is inside is checked by the reader of each data set
-        urls={path.name: url},
-        retry_if_failed=RETRIES,
-    )
-    downloader = pooch.HTTPDownloader(progressbar=not bars_hidden(), timeout=TIMEOUT)
-    store.fetch(path.name, downloader=downloader)
+    for left in reversed(range(RETRIES + 1)):
+        try:
+            return _download(url)
+        except requests.RequestException:
+            if not left:
+                raise
+            time.sleep(1)
+
+
+def _download(url: str) -> bytes:
+    content = bytearray()
+    as_it_is = {"Accept-Encoding": "identity"}  # a server must not unpack or pack a .gz file
+    with requests.get(url, headers=as_it_is, stream=True, timeout=TIMEOUT) as answer:
+        answer.raise_for_status()
+        size = int(answer.headers.get("Content-Length", 0)) or None
+        start = time.monotonic()
+        with tqdm(total=size, unit="B", unit_scale=True, disable=bars_hidden()) as bar:
+            while piece := _next_piece(answer):
+                content += piece
+                bar.update(len(piece))
+                if time.monotonic() - start > min(TIMEOUT + len(content) / SLOWEST, LONGEST):
+                    raise TimeoutError(f"{url} is too slow: {len(content):,} bytes were given up")
+    return bytes(content)
+
+
+def _next_piece(answer: requests.Response) -> bytes:
+    """What has come of a file, without waiting for more; nothing at its end."""
+    try:
+        return answer.raw.read1(1 << 20)
+    except HTTPError as e:  # of urllib3, which is no OSError
+        raise requests.ConnectionError(e) from e
+
+
+def keep(content: bytes, path: Path) -> None:
+    """Write a downloaded file into the cache; where that fails, one line tells why."""
+    try:
+        write_whole(path, content)
+    except OSError as e:
+        _say_once(
+            f"The cache {CACHE} cannot be written ({e.strerror or e}): what was downloaded is used "
+            "all the same, but it is not there next time."
+        )
+
+
+@functools.cache
+def _say_once(line: str) -> None:
+    print(line)  # not for each of several files

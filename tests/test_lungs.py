@@ -1,5 +1,6 @@
 """Lungs: the loader, phantoms, folds, the U-Net, masks of any X-ray, and a killed training."""
 
+import io
 import os
 import signal
 import subprocess
@@ -50,7 +51,7 @@ def offline(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path / "notebook")
     monkeypatch.setattr(sources, "CACHE", tmp_path / "cache")
 
-    def unreachable(url, path):
+    def unreachable(url):
         raise OSError("no network")
 
     monkeypatch.setattr(sources, "fetch", unreachable)
@@ -261,29 +262,73 @@ def test_phantoms_are_drawn_as_ever():
 
 
 def served(content):
-    """Stands in for the download: puts these bytes where the file belongs."""
+    """Stands in for the download."""
 
-    def fetch(url, path):
+    def fetch(url):
         assert url == lungs.JSRT
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        return content
 
     return fetch
 
 
-def test_the_download_is_cached_and_a_bad_one_deleted(offline, monkeypatch, capsys):
+def packed(content):
+    file = io.BytesIO()
+    np.savez(file, **content)
+    return file.getvalue()
+
+
+def test_the_download_is_cached_and_a_bad_one_is_not(offline, monkeypatch, capsys):
     monkeypatch.setattr(sources, "fetch", served(b"<html>sign in</html>"))
     assert "phantom" in load_lungs().label
     assert "NOTHING USABLE" in capsys.readouterr().out
     assert not list(offline.glob("*.npz"))
-    save(offline, arrays(), "served.npz")
-    content = (offline / "served.npz").read_bytes()
-    (offline / "served.npz").unlink()
-    monkeypatch.setattr(sources, "fetch", served(content))
+    monkeypatch.setattr(sources, "fetch", served(packed(arrays())))
     assert "JSRT" in load_lungs().source
     assert (offline / lungs.COURSE_FILE).exists()
     monkeypatch.setattr(sources, "fetch", None)  # the second time from the cache
     assert "van Ginneken" in load_lungs().source
+
+
+DAMAGE = {
+    "cut": lambda b: b[:-9],
+    "changed": lambda b: b[:900] + b"xxxx" + b[904:],
+    "empty": lambda b: b"",
+    "a web page": lambda b: b"<html>sign in</html>",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_file_in_the_cache_is_fetched_again(offline, monkeypatch, capsys, damage):
+    good = packed(arrays())
+    offline.mkdir()
+    path = offline / lungs.COURSE_FILE
+    path.write_bytes(DAMAGE[damage](good))
+    assert "phantom" in load_lungs().label, "no network: announced, and nothing is lost"
+    monkeypatch.setattr(sources, "fetch", served(good))
+    assert "JSRT" in load_lungs().source
+    assert path.read_bytes() == good
+    printed = capsys.readouterr().out
+    assert f"{lungs.COURSE_FILE} cannot be read as .npz" in printed
+    assert "fetched again" in printed
+    assert "unsafe" not in printed and "pickle" not in printed
+
+
+def test_a_damaged_file_that_cannot_be_fetched_is_refused(offline, tmp_path):
+    offline.mkdir()
+    (offline / lungs.STORED_FILE).write_bytes(b"damaged")
+    with pytest.raises(ValueError, match=f"{lungs.STORED_FILE} cannot be read") as e:
+        load_lungs()
+    assert "pickle" not in str(e.value)
+    (offline / lungs.COURSE_FILE).write_bytes(b"damaged")
+    with pytest.raises(ValueError, match=f"{lungs.COURSE_FILE} cannot be read"):
+        load_lungs(offline)
+
+
+def test_a_cache_that_cannot_be_written_costs_a_line_and_no_xrays(offline, monkeypatch, capsys):
+    offline.touch()
+    monkeypatch.setattr(sources, "fetch", served(packed(arrays())))
+    assert "JSRT" in load_lungs().source
+    assert f"The cache {offline} cannot be written" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="COURSEWORK_DATA has no X-rays")

@@ -1,11 +1,13 @@
 """MNIST's loader: where it looks, what it refuses, and the split that must not change."""
 
+import errno
 import functools
 import gzip
 import hashlib
 import http.server
 import os
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -65,6 +67,17 @@ def put(files, folder, pack=True):
     return folder
 
 
+# Names of a file as it is handed out elsewhere: by 7-zip and Kaggle, by torchvision.
+SHAPES_AT_HAND = {
+    "packed, a dot": lambda name: name.replace("-idx", ".idx") + ".gz",
+    "a dot": lambda name: name.replace("-idx", ".idx"),
+    "a folder each": lambda name: f"{name}/{name}",
+    "torchvision": lambda name: f"MNIST/raw/{name}",
+    "torchvision, packed": lambda name: f"MNIST/raw/{name}.gz",
+    "torchvision's inner folder": lambda name: f"raw/{name}",
+}
+
+
 def images_in(content, count):
     return np.frombuffer(content, np.uint8, offset=16).reshape(count, 28, 28)
 
@@ -91,6 +104,25 @@ def test_files_are_read_packed_or_not_and_normalised(small, tmp_path, pack, insi
     back = (data.test.tensors[0][:, 0] * data.std + data.mean) * 255
     assert np.abs(back.numpy() - raw).max() < 1e-3
     assert data.test.tensors[1].tolist() == list(small["t10k-labels-idx1-ubyte"][8:])
+
+
+@pytest.mark.parametrize("shape", SHAPES_AT_HAND)
+def test_files_under_other_usual_names_are_read(small, tmp_path, monkeypatch, shape):
+    for name, content in small.items():
+        path = tmp_path / "own" / SHAPES_AT_HAND[shape](name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    assert lengths(mnist.load_mnist(tmp_path / "own")) == [50, 10, 20]
+    monkeypatch.setattr(mnist, "MIRRORS", ())
+    monkeypatch.setenv("COURSEWORK_DATA", str(tmp_path / "own"))
+    assert mnist.load_mnist().label == ""
+
+
+def test_a_file_that_was_unpacked_but_kept_its_name_is_read(small, tmp_path):
+    folder = put(small, tmp_path / "own", pack=False)
+    for path in list(folder.iterdir()):
+        path.rename(f"{path}.gz")
+    assert lengths(mnist.load_mnist(folder)) == [50, 10, 20]
 
 
 def test_the_split_is_by_seed_keeps_pairs_and_loses_nothing(small, tmp_path):
@@ -136,6 +168,83 @@ def test_a_server_that_does_not_answer_is_given_up(small, monkeypatch, capsys):
     monkeypatch.setattr(mnist, "MIRRORS", ("http://127.0.0.1:9/",))
     assert "stand-in" in mnist.load_mnist().label
     assert "NO MNIST HERE" in capsys.readouterr().out
+
+
+def full_disk(path, content):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+def test_a_full_cache_costs_a_line_and_no_data(small, monkeypatch, capsys):
+    monkeypatch.setattr(sources, "write_whole", full_disk)
+    assert mnist.load_mnist().label == ""
+    printed = capsys.readouterr().out
+    assert printed.count("\n") == 1
+    assert "No space left on device" in printed
+
+
+def test_a_cache_that_cannot_be_made_costs_a_line_and_no_data(small, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(sources, "CACHE", tmp_path / "file/cache")
+    assert mnist.load_mnist().label == ""
+    assert f"The cache {tmp_path}/file/cache cannot be written" in capsys.readouterr().out
+
+
+def test_a_damaged_file_in_a_cache_that_cannot_be_written_is_passed_over(small, monkeypatch):
+    mnist.load_mnist()
+    path = sources.CACHE / "mnist" / "train-images-idx3-ubyte.gz"
+    path.write_bytes(b"damaged")
+    monkeypatch.setattr(sources, "write_whole", full_disk)
+    assert mnist.load_mnist().label == ""
+    assert path.read_bytes() == b"damaged"
+
+
+class Slow(Quiet):
+    """Promises a thousand bytes; sends one at a time, or half of them and nothing more."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        if "half" in self.path:
+            self.wfile.write(bytes(500))
+            return
+        for _ in range(200):
+            try:
+                self.wfile.write(b"x")
+            except OSError:  # it was given up
+                return
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def slow():
+    """The address of a web server that does not do what it promises."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+def test_a_server_from_which_bytes_trickle_is_given_up(small, slow, monkeypatch):
+    monkeypatch.setattr(sources, "TIMEOUT", 0.5)
+    start = time.monotonic()
+    with pytest.raises(TimeoutError, match="too slow"):
+        sources.fetch(f"{slow}/trickle")
+    assert time.monotonic() - start < 5
+
+
+def test_no_download_takes_for_ever(small, slow, monkeypatch):
+    monkeypatch.setattr(sources, "SLOWEST", 0.1)
+    monkeypatch.setattr(sources, "LONGEST", 0.3)
+    with pytest.raises(TimeoutError, match="too slow"):
+        sources.fetch(f"{slow}/trickle")
+
+
+def test_half_a_file_counts_as_none(small, slow, server, monkeypatch):
+    with pytest.raises(OSError, match="500"):
+        sources.fetch(f"{slow}/half")
+    monkeypatch.setattr(mnist, "MIRRORS", (f"{slow}/half/", f"{server}/mirror/"))
+    assert mnist.load_mnist().label == ""
 
 
 @pytest.mark.parametrize(

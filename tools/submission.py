@@ -2,38 +2,32 @@
 
 The rules: sources in their original format with a README and a list of the libraries, the PDF not
 in the zip, notebooks that ran in order without errors, figures and tables with captions that the
-text refers to, and no key or path of somebody's machine anywhere. Whatever breaks one is listed,
-and nothing is written.
+text refers to, no key or path of somebody's machine in any text, and no link to a file outside of
+the project. Whatever breaks one is listed, and nothing is written.
 """
 
+import os
 import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import prose
 from fingerprint import ROOT, code_cells, code_hash, read
+from leaks import leaks, text_of, texts_of
 
-MACHINE_PATH = re.compile(r"(/root/|/home/|/tmp/|/work/|/opt/|/Users/|[A-Z]:\\Users)[\w.-]*")
-SECRET = re.compile(r"(?<![0-9a-f])[0-9a-f]{40}(?![0-9a-f])|wandb_v1_\w+")
 PROGRESS = re.compile(r"\d+%\||it/s\]|s/it\]|\b\d\d:\d\d:\d\d\b")
-TEXT = {".py", ".ipynb", ".md", ".txt", ".toml", ".tex", ".bib", ".sh", ".bat", ".yaml", ".yml", ""}
 BUILT = re.compile(
-    r"(.*/)?(\.venv|build|__pycache__|\.\w+_cache|[\w.-]+\.egg-info)/.*|report/report\.pdf"
+    r"(.*/)?(\.venv|build|__pycache__|\.\w+_cache|[\w.-]+\.egg-info)(/.*)?|report/report\.pdf"
 )
 DEFINITION = re.compile(r"\\newcommand\{\\([A-Za-z]+)\}")
 NAME = "deep-learning-coursework"
 FILES = {"includegraphics": ".pdf", "excerpt": "", "input": ".tex", "tablebody": ".tex"}
 GRAPHICS = re.compile(r"\\includegraphics(?:\[[^]]*\])?\{figures/([^}#]+)\}")
 FLOAT = re.compile(r"\\begin\{(?:figure|table)\}(.*?)\\end\{(?:figure|table)\}", re.S)
-
-
-def first_match(pattern: re.Pattern, texts: Iterable[str]) -> str | None:
-    """The first place in any of the texts where the pattern fits."""
-    return next((match[0] for text in texts if (match := pattern.search(text))), None)
 
 
 def text_outputs(nb: nbformat.NotebookNode) -> Iterator[str]:
@@ -60,17 +54,9 @@ def notebook_problems(nb: nbformat.NotebookNode) -> Iterator[str]:
         yield "a cell ended in an error"
     if any(output.get("name") == "stderr" for output in outputs):
         yield "a cell wrote to stderr"
-    yield from _forbidden_texts([cell.source for cell in nb.cells], list(text_outputs(nb)))
-
-
-def _forbidden_texts(sources: list[str], shown: list[str]) -> Iterator[str]:
-    for what, pattern, texts in (
-        ("a machine's path", MACHINE_PATH, sources + shown),
-        ("what looks like a key", SECRET, sources + shown),
-        ("a progress bar or a time of day", PROGRESS, shown),
-    ):
-        if found := first_match(pattern, texts):
-            yield f"it holds {what}: {found}"
+    shown = next(filter(None, map(PROGRESS.search, text_outputs(nb))), None)
+    if shown:
+        yield f"it holds a progress bar or a time of day: {shown[0]}"
 
 
 def dead_links(path: Path) -> Iterator[str]:
@@ -141,30 +127,49 @@ def problems(root: Path = ROOT) -> list[str]:
     """All that keeps a project from being handed in, each with the file it is about."""
     needed = ("README.md", "requirements.txt", "report/report.pdf")
     found = [f"{name} is missing" for name in needed if not (root / name).exists()]
+    found += [f"{name} is a link that leads out of the project" for name in links_out(root)]
     for path in sources(root):
         name = path.relative_to(root).as_posix()
-        found += [f"{name}: {problem}" for problem in _file_problems(path, name)]
+        found += [f"{name}: {problem}" for problem in _file_problems(path)]
     for main in [root / "report/report.tex", *sorted(root.glob("companions/*/writeup.tex"))]:
         name = main.parent.relative_to(root).as_posix()
         found += [f"{name}: {problem}" for problem in report_problems(main.parent)]
     return found
 
 
-def _file_problems(path: Path, name: str) -> Iterator[str]:
+def _file_problems(path: Path) -> Iterator[str]:
     if path.suffix in (".ipynb", ".md"):
         yield from dead_links(path)
     if path.suffix == ".ipynb":
-        yield from notebook_problems(read(path))
-    elif path.suffix in TEXT and not name.startswith(("tests/", "tools/")):
-        if key := first_match(SECRET, [path.read_text(encoding="utf-8", errors="replace")]):
-            yield f"holds what looks like a key: {key}"
+        nb = read(path)
+        yield from notebook_problems(nb)
+        for leak in leaks(texts_of(nb)):
+            yield f"cell {leak.text} holds {leak.what}"
+    elif text := text_of(path):
+        for leak in leaks([text], path.suffix):
+            yield f"line {leak.line} holds {leak.what}"
+
+
+def links_out(root: Path = ROOT) -> list[str]:
+    """Names of symbolic links that lead to no file or folder inside the project."""
+    inside = root.resolve()
+    links = [name for name in _names(root) if (root / name).is_symlink()]
+    ends = {name: Path(os.path.realpath(root / name)) for name in links}
+    return [n for n, end in ends.items() if not (end.exists() and end.is_relative_to(inside))]
 
 
 def sources(root: Path = ROOT) -> list[Path]:
     """The project's files without the report's PDF and without what was built.
 
     They are those that git would track; in an unpacked zip, all that is not in a build's folder.
+    Links to other places are left out.
     """
+    refused = set(links_out(root))
+    return [root / n for n in _names(root) if n not in refused and (root / n).is_file()]
+
+
+def _names(root: Path) -> list[str]:
+    """Names of the project's files and links, and of some folders."""
     if (root / ".git").exists():
         ask = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others"]
         done = subprocess.run(
@@ -173,8 +178,7 @@ def sources(root: Path = ROOT) -> list[Path]:
         names = set(done.stdout.split("\0")) - {""}
     else:
         names = {p.relative_to(root).as_posix() for p in root.rglob("*")}
-    kept = sorted(name for name in names if not BUILT.fullmatch(name))
-    return [root / name for name in kept if (root / name).is_file()]
+    return sorted(name for name in names if not BUILT.fullmatch(name))
 
 
 def write(folder: Path, root: Path = ROOT) -> list[Path]:
