@@ -6,7 +6,8 @@ import hashlib
 import re
 import sys
 import sysconfig
-from types import CodeType, FunctionType, MethodType
+from collections.abc import Mapping
+from types import CodeType, FunctionType, MethodType, ModuleType
 
 import numpy as np
 import torch
@@ -23,8 +24,8 @@ def fingerprint(thing: object) -> str:
     """Eight hexadecimal digits that stand for a thing and for all that decides what it does.
 
     A function counts with its code, its defaults, what it takes from around it and the functions
-    that it calls; an object with its class and its attributes; a tensor with its numbers. What
-    belongs to an installed library counts by its name, or as it is printed.
+    that it calls; an object with its class and its attributes; a tensor with its numbers. Functions
+    and classes of an installed library, and modules, count by their names.
     """
     return _mark(thing, {})[:8]
 
@@ -66,11 +67,11 @@ def _content(thing: object, done: dict) -> str:
         return f"{thing.dtype} {tuple(thing.shape)} {hashlib.sha256(numbers).hexdigest()}"
     if isinstance(thing, np.ndarray) and not thing.dtype.hasobject:
         return f"{thing.dtype} {thing.shape} {hashlib.sha256(thing.tobytes()).hexdigest()}"
-    if isinstance(thing, dict):
+    if isinstance(thing, Mapping):
         return " ".join(f"{key!r} {_mark(thing[key], done)}" for key in sorted(thing, key=repr))
     if isinstance(thing, set | frozenset):
         return " ".join(sorted(map(fingerprint, thing)))
-    parts = _parts(thing)
+    parts = None if isinstance(thing, PLAIN | ModuleType) else _parts(thing)
     if parts is None:
         return ADDRESS.sub("", repr(thing))
     return " ".join(_mark(part, done) for part in parts)
@@ -78,14 +79,16 @@ def _content(thing: object, done: dict) -> str:
 
 def _parts(thing: object) -> list | tuple | None:
     """What a thing is made of; None for what counts as it is printed."""
-    if isinstance(thing, PLAIN):
-        return None
     if isinstance(thing, list | tuple):
         return thing
     if isinstance(thing, functools.partial):
         return [thing.func, thing.args, thing.keywords]
     if isinstance(thing, MethodType):
         return [thing.__func__, thing.__self__]
+    if isinstance(thing, staticmethod | classmethod):
+        return [thing.__func__]
+    if isinstance(thing, property):
+        return [thing.fget, thing.fset]
     if isinstance(thing, CodeType):
         return [thing.co_code, thing.co_names, thing.co_consts]
     if isinstance(thing, FunctionType | type):
@@ -101,24 +104,45 @@ def _parts(thing: object) -> list | tuple | None:
     if isinstance(thing, LRScheduler) or _is_own(type(thing)):
         attributes = getattr(thing, "__dict__", {})
         return [type(thing), {k: v for k, v in attributes.items() if k != "optimizer"}]
-    return None
+    return _pickled(thing)
+
+
+def _pickled(thing: object) -> list | None:
+    """What pickle would keep of a library's object; None if it cannot be taken apart."""
+    try:
+        pieces = thing.__reduce_ex__(4)
+    except Exception:  # an open file, a lock, a generator: libraries raise various errors
+        return None
+    if isinstance(pieces, str):
+        return [pieces]
+    return [*pieces[:3], *([*more] for more in pieces[3:5] if more is not None)]
 
 
 def _code(thing: FunctionType | type) -> list:
     """What one of the project's or the user's functions or classes does."""
     if isinstance(thing, FunctionType):
-        cells = [cell.cell_contents for cell in thing.__closure__ or ()]
-        used = {name: thing.__globals__.get(name) for name in _global_names(thing.__code__)}
-        return [thing.__code__, thing.__defaults__, thing.__kwdefaults__, cells, used]
+        return [thing.__code__, used_by(thing)]
     named = vars(thing).items()
-    functions = {name: value for name, value in named if isinstance(value, FunctionType)}
-    constants = {k: v for k, v in named if isinstance(v, PLAIN) and not k.startswith("__")}
-    return [thing.__qualname__, thing.__bases__, functions, constants]
+    own = {k: v for k, v in named if isinstance(v, FunctionType) or not k.startswith("__")}
+    return [thing.__qualname__, thing.__bases__, own]
+
+
+def used_by(function: FunctionType) -> dict[str, object]:
+    """The values that a function takes from around it: globals, closure and defaults, by name."""
+    around = function.__globals__
+    used = {name: around[name] for name in _global_names(function.__code__) if name in around}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+        try:
+            used[name] = cell.cell_contents
+        except ValueError:  # not yet defined
+            used[name] = None
+    return used | {"its defaults": [function.__defaults__, function.__kwdefaults__]}
 
 
 def _global_names(code: CodeType) -> set[str]:
     """The names that code takes from its module, also in the functions inside it."""
-    found = {step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL"}
+    reads = ("LOAD_GLOBAL", "LOAD_NAME")
+    found = {step.argval for step in dis.get_instructions(code) if step.opname in reads}
     inside = (_global_names(part) for part in code.co_consts if isinstance(part, CodeType))
     return found.union(*inside)
 
