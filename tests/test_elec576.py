@@ -457,8 +457,9 @@ def test_the_zip_is_named_as_asked_and_holds_the_code(tmp_path):
     with zipfile.ZipFile(path) as z:
         names = set(z.namelist())
     assert path.name == "abc1-assignment1.zip"
-    code = {f.name for f in FOLDER.glob("*.py")} - {"pack.py"} | {"helpers.py", "backstage/hooks.py"}
-    assert code | {"requirements.txt", "README.md"} <= names
+    scripts = {file.name for file in FOLDER.glob("*.py")} - {"pack.py"}
+    others = {"helpers.py", "backstage/hooks.py", "requirements.txt", "README.md"}
+    assert scripts | others <= names
     assert not [name for name in names if name.endswith((".pdf", ".pyc"))]
 
 
