@@ -1,5 +1,6 @@
 # make          set up .venv, run every notebook that changed, write the report's figures and numbers, build the PDF
 # make help     the other targets
+# make run NB=XOR_NNsandbox      one notebook, or several in quotes; so also quick and notebooks
 
 PYTHON    ?= python3
 BIN       := .venv/bin
@@ -9,7 +10,7 @@ INSTALL   := $(BIN)/uv pip install --python $(BIN)/python
 DOCUMENTS := report/report.tex $(wildcard companions/*/writeup.tex)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: all setup run test notebooks report submission pack bench compare count address clean help
+.PHONY: all setup run quick test notebooks report submission pack bench compare count address clean help
 all: run report
 
 help:  ## show this list
@@ -25,8 +26,11 @@ $(READY): pyproject.toml requirements.txt requirements-dev.txt constraints.txt
 
 setup: $(READY)  ## create .venv with everything in it
 
-run: $(READY)  ## execute the notebooks whose code, modules or data changed
-	$(BIN)/python tools/notebooks.py run
+run: $(READY)  ## execute the notebooks whose code, modules or data changed; NB=name: that one only
+	$(BIN)/python tools/notebooks.py run $(NB)
+
+quick: $(READY)  ## the same in the quick form, into build/notebooks/quick
+	$(BIN)/python tools/notebooks.py quick $(NB)
 
 test: $(READY)  ## lint, unit tests, and every notebook in its quick form
 	$(BIN)/ruff check .
@@ -35,7 +39,7 @@ test: $(READY)  ## lint, unit tests, and every notebook in its quick form
 	$(BIN)/python -m pytest -n 2 --nbmake --durations=10 tests $(NOTEBOOKS)
 
 notebooks: $(READY)  ## run, then refresh the stored outputs and the numbers in the prose
-	$(BIN)/python tools/notebooks.py store
+	$(BIN)/python tools/notebooks.py store $(NB)
 
 report:  ## build report/report.pdf and the companions' write-ups from the figures and numbers that are there
 	@command -v latexmk >/dev/null || { echo "no report.pdf: latexmk is missing. Debian: apt install latexmk" \

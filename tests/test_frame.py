@@ -3,8 +3,10 @@
 import ast
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 import types
 import zipfile
 from importlib import metadata
@@ -18,7 +20,13 @@ import pytest
 import submission
 
 ROOT = fingerprint.ROOT
-DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml", "IPython": "ipython"}
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+    "IPython": "ipython",
+    "detect_secrets": "detect-secrets",
+}
 
 
 def notebook(code, prose="# A question"):
@@ -109,11 +117,13 @@ def test_data_count_only_for_notebooks_that_load_them(tmp_path, monkeypatch):
     assert states["x = 1", 1] == states["x = 1", 2]
 
 
-def test_what_changed_is_run_once_and_stored_without_noise(project):
+def test_what_changed_is_run_once_and_stored_without_noise(project, capsys):
     path = project / "n.ipynb"
     nbformat.write(notebook("print(6 * 7)"), path)
-    assert notebooks.execute(path) > 0
-    assert notebooks.execute(path) is None
+    assert notebooks.run([path])
+    assert re.search(r"\d\d:\d\d:\d\d  n.ipynb +\d+ s\n", capsys.readouterr().out)
+    assert notebooks.run([path])
+    assert "unchanged" in capsys.readouterr().out
     notebooks.store([path])
     stored = fingerprint.read(path)
     assert [c.execution_count for c in stored.cells[1:]] == [1, 2]
@@ -123,23 +133,135 @@ def test_what_changed_is_run_once_and_stored_without_noise(project):
     assert "execution" not in stored.cells[2].metadata
     once = path.read_bytes()
     (project / "build/n.ipynb").unlink()
-    assert notebooks.execute(path) > 0
+    assert notebooks.run([path])
     notebooks.store([path])
     assert path.read_bytes() == once, "a second run must store the same bytes"
 
 
-def test_a_failing_cell_is_reported_and_not_taken_for_done(project):
+def test_a_failing_cell_is_reported_and_not_taken_for_done(project, capsys):
     path = project / "n.ipynb"
     nbformat.write(notebook("1 / 0"), path)
-    assert "ZeroDivisionError" in str(notebooks.execute(path))
-    assert isinstance(notebooks.execute(path), Exception)
+    assert not notebooks.run([path])
+    printed = capsys.readouterr()
+    assert "FAILED" in printed.out
+    assert "ZeroDivisionError" in printed.err
     assert not (project / "build/n.ipynb").exists()
 
 
-def test_the_long_notebooks_start_first():
-    order = [p.stem for p in notebooks.notebooks()]
-    assert order[: len(notebooks.LONG)] == list(notebooks.LONG)
-    assert len(set(order)) == len(order)
+def test_the_quick_form_is_run_apart_from_the_full_one(project):
+    path = project / "n.ipynb"
+    nbformat.write(notebook("import os\nprint(os.environ['COURSEWORK_QUICK'])"), path)
+    assert notebooks.run([path], quick=True)
+    shown = fingerprint.read(project / "build/quick/n.ipynb").cells[2].outputs[0].text
+    assert shown == "1\n"
+    assert not (project / "build/n.ipynb").exists()
+    assert not notebooks._is_done(path, quick=False)
+
+
+def test_what_a_quick_run_gives_is_never_stored(monkeypatch, capsys):
+    monkeypatch.setenv("COURSEWORK_QUICK", "1")
+    monkeypatch.setattr(sys, "argv", ["notebooks.py", "store"])
+    with pytest.raises(SystemExit):
+        notebooks.main()
+    assert "stored outputs are those of full runs" in capsys.readouterr().err
+
+
+def finished(order):
+    """When each notebook is done, in minutes, on two processors that take them in this order."""
+    free = [0.0, 0.0]
+    done = {}
+    for path in order:
+        start = min(free)
+        done[path.stem] = start + notebooks._minutes(path)
+        free[free.index(start)] = done[path.stem]
+    return done
+
+
+def test_short_notebooks_start_early_and_the_total_hardly_grows():
+    paths = notebooks.notebooks()
+    assert set(notebooks.MINUTES) <= {path.stem for path in paths}
+    done = sorted(finished(notebooks.in_order(paths)).values())
+    least = sum(map(notebooks._minutes, paths)) / 2
+    assert len(done) == len(paths) == len(set(paths))
+    assert done[-1] < 1.05 * least
+    assert done[len(paths) // 2 - 1] < 0.25 * least, "half of them in the first quarter"
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_notebook_alone_gets_all_cores(project, monkeypatch, count):
+    shares = []
+
+    def executed(path, quick, at_once, running):
+        shares.append(notebooks._environment("state", quick, at_once)["LOKY_MAX_CPU_COUNT"])
+        return 1.0
+
+    monkeypatch.setattr(notebooks, "execute", executed)
+    monkeypatch.setattr(notebooks, "cpu_count", lambda: 6)
+    paths = [project / f"{number}.ipynb" for number in range(count)]
+    for path in paths:
+        nbformat.write(notebook("1"), path)
+    assert notebooks.run(paths)
+    assert shares == ["6" if count == 1 else "3"] * count
+
+
+@pytest.mark.parametrize("name", ["cs7643", "cs7643.ipynb", "companions/cs7643/cs7643.ipynb"])
+def test_a_notebook_is_found_by_its_name(monkeypatch, name):
+    monkeypatch.chdir(ROOT)
+    assert notebooks.named(name) == ROOT / "companions/cs7643/cs7643.ipynb"
+
+
+def test_a_name_that_no_notebook_has_is_refused_with_those_that_there_are(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["notebooks.py", "run", "XOR"])
+    with pytest.raises(SystemExit) as stop:
+        notebooks.main()
+    assert stop.value.code == 2
+    assert re.search("no notebook XOR; .*XOR_NNsandbox", capsys.readouterr().err)
+
+
+# A cell that waits, and one that does not even listen to Ctrl-C.
+WAITING = "import os, pathlib, time\npathlib.Path('{name}').write_text(str(os.getpid()))\n"
+SLEEPING = WAITING + "time.sleep(600)"
+DEAF = (
+    WAITING
+    + "while True:\n    try:\n        time.sleep(600)\n    except BaseException:\n        pass"
+)
+RUNNER = """
+import pathlib, sys, notebooks
+notebooks.ROOT = pathlib.Path.cwd()
+notebooks.BUILD = notebooks.ROOT / "build"
+sys.exit(notebooks.main())
+"""
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals as Unix has them")
+def test_ctrl_c_stops_the_kernels_at_once_with_one_line(tmp_path):
+    for name, code in (("a", SLEEPING), ("b", DEAF), ("c", SLEEPING)):
+        nbformat.write(notebook(code.format(name=name)), tmp_path / f"{name}.ipynb")
+    command = [sys.executable, "-c", RUNNER, "run"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    pids = [tmp_path / "a", tmp_path / "b"]
+    try:
+        while not all(path.exists() and path.read_text() for path in pids):
+            assert process.poll() is None
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)  # an impatient second one
+        printed = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 130, printed
+    assert printed.splitlines()[-1].startswith("Stopped.")
+    assert "Traceback" not in printed
+    assert not any(is_alive(int(path.read_text())) for path in pids)
+    assert not (tmp_path / "c").exists()
 
 
 def is_installed():

@@ -1,6 +1,7 @@
 """Run the notebooks that changed, and refresh what is stored in them.
 
 python tools/notebooks.py run      execute what changed, two at a time, into build/notebooks/
+python tools/notebooks.py quick    the same in the quick form, into build/notebooks/quick/
 python tools/notebooks.py store    the same, then put the outputs into the notebooks, without noise,
                                    and the numbers of the record into their prose and the README
 python tools/notebooks.py prose    the last step alone
@@ -8,17 +9,21 @@ python tools/notebooks.py address  write the Colab cell and the list of the name
                                    copy the repository's address from pyproject.toml to where it is
                                    used; --to URL changes it first
 
-Notebooks may be named after the command; without names, all of them are meant.
+Notebooks may be named after the command, as in `run XOR_NNsandbox`; without names, all of them
+are meant.
 """
 
 import argparse
+import asyncio
+import contextlib
 import os
 import re
+import signal
 import sys
 import time
 import tomllib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import nbformat
@@ -45,17 +50,52 @@ QUIET = {
     # Memory that a training step frees stays with the process for the next step (glibc).
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
-    # Two notebooks at a time: each gets half of the cores for what it trains side by side.
-    "LOKY_MAX_CPU_COUNT": str(max(1, cpu_count() // 2)),
 }
-LONG = ("x_ray_segmentation", "elec576", "CNNMNIST", "cs7643")
+AT_ONCE = 2  # notebooks
+MINUTES = {  # measured on two cores; what is not listed takes less than one
+    "x_ray_segmentation": 17,
+    "elec576": 10,
+    "CNNMNIST": 5,
+    "feedforwardAssignment": 4,
+    "feedForwardMNIST": 3,
+    "cs7643": 3,
+}
+SHORT = 4  # minutes
 NOISE = ["metadata.language_info", "cell.metadata.execution"]
 
 
 def notebooks() -> list[Path]:
-    """All notebooks, the long ones first, so that both processors have work to the end."""
-    paths = sorted([*ROOT.glob("*.ipynb"), *ROOT.glob("companions/*/*.ipynb")])
-    return sorted(paths, key=lambda p: LONG.index(p.stem) if p.stem in LONG else len(LONG))
+    """All notebooks, those of the report first."""
+    return [*sorted(ROOT.glob("*.ipynb")), *sorted(ROOT.glob("companions/*/*.ipynb"))]
+
+
+def named(name: str) -> Path:
+    """The notebook of that name, with or without its folder and its ending.
+
+    Raises:
+        ValueError: there is none; the error lists those that there are.
+    """
+    for path in notebooks():
+        if name in (path.stem, path.name) or Path(name).resolve() == path:
+            return path
+    stems = ", ".join(path.stem for path in notebooks())
+    raise ValueError(f"there is no notebook {name}; there are {stems}")
+
+
+def in_order(paths: Sequence[Path]) -> list[Path]:
+    """The order in which notebooks start.
+
+    The longest starts at once, because it alone lasts three quarters of the total. Beside it run
+    the short ones, the shortest first, so that results appear early. The other long ones come
+    last, the longest first, so that both processors have work to the end.
+    """
+    short = sorted((path for path in paths if _minutes(path) <= SHORT), key=_minutes)
+    long = sorted((path for path in paths if path not in short), key=_minutes, reverse=True)
+    return long[:1] + short + long[1:]
+
+
+def _minutes(path: Path) -> float:
+    return MINUTES.get(path.stem, 0.5)
 
 
 def record_of(path: Path) -> dict[str, dict]:
@@ -63,70 +103,141 @@ def record_of(path: Path) -> dict[str, dict]:
     return prose.read_record(ROOT / "report" if path.parent == ROOT else path.parent)
 
 
-def execute(path: Path, position: int = 0) -> float | Exception | None:
+class Running:
+    """The notebooks that run now. Their kernels do not get Ctrl-C; this hands it on."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self._tasks = set()
+
+    def note(self, **_: object) -> None:
+        """Remember the task that executes a notebook; called by it as each cell starts."""
+        self._tasks.add(asyncio.current_task())
+        if self.stopped:
+            raise asyncio.CancelledError
+
+    def stop(self) -> None:
+        """End every task: nbclient then interrupts its kernel, and kills it seconds later."""
+        self.stopped = True
+        for task in list(self._tasks):
+            with contextlib.suppress(RuntimeError):  # its loop is closed: it has ended by itself
+                task.get_loop().call_soon_threadsafe(task.cancel)
+
+
+def _place(path: Path, quick: bool) -> Path:
+    """Where an executed notebook is put."""
+    return BUILD / "quick" / path.name if quick else BUILD / path.name
+
+
+def _is_done(path: Path, quick: bool) -> bool:
+    """Whether a notebook was executed since anything it depends on changed."""
+    out = _place(path, quick)
+    wanted = state(path, read(path), ROOT)
+    return out.exists() and read(out).metadata.get("coursework", {}).get("state") == wanted
+
+
+def execute(
+    path: Path, quick: bool = False, at_once: int = 1, running: Running | None = None
+) -> float | Exception:
     """Run one notebook into build/.
 
     Args:
         path: of the notebook.
-        position: the line of its progress bar.
+        quick: whether in its quick form.
+        at_once: how many notebooks share the processor's cores.
+        running: where it can be stopped.
 
     Returns:
-        Its time in seconds; None if nothing had changed; or the error.
+        Its time in seconds; or the error.
     """
     nb = read(path)
-    out = BUILD / path.name
     wanted = state(path, nb, ROOT)
-    if out.exists() and read(out).metadata.get("coursework", {}).get("state") == wanted:
-        return None
-    bar = _bar(path.stem, len(nb.cells), position)
+    bar = _bar(path.stem, len(nb.cells))
     start = time.perf_counter()
     try:
-        _client(nb, path, bar).execute(env={**os.environ, **QUIET, "COURSEWORK_STATE": wanted})
+        client = _client(nb, path, bar, running or Running())
+        asyncio.run(client.async_execute(env=_environment(wanted, quick, at_once)))
     except Exception as error:  # a failing cell or a dead kernel; the other notebooks still run
         return error
     finally:
         bar.close()
     nb.metadata["coursework"] = {"state": wanted}
-    BUILD.mkdir(parents=True, exist_ok=True)
+    out = _place(path, quick)
+    out.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(nb, out)
     return time.perf_counter() - start
 
 
-def _bar(name: str, cells: int, position: int) -> tqdm:
+def _environment(wanted: str, quick: bool, at_once: int) -> dict[str, str]:
+    own = {
+        "COURSEWORK_STATE": f"quick{wanted}" if quick else wanted,
+        "COURSEWORK_QUICK": str(int(quick)),
+        # Each notebook gets its share of the cores for what it trains side by side.
+        "LOKY_MAX_CPU_COUNT": str(max(1, cpu_count() // at_once)),
+    }
+    offline = {"WANDB_MODE": "offline"} if quick else {}
+    return {**offline, **os.environ, **QUIET, **own}
+
+
+def _bar(name: str, cells: int) -> tqdm:
     pace = 0.5 if sys.stderr.isatty() else 20  # seconds between updates; a log file needs fewer
-    return tqdm(total=cells, desc=name, unit="cell", position=position, mininterval=pace)
+    return tqdm(total=cells, desc=name, unit="cell", leave=False, mininterval=pace)
 
 
-def _client(nb: nbformat.NotebookNode, path: Path, bar: tqdm) -> NotebookClient:
+def _client(nb: nbformat.NotebookNode, path: Path, bar: tqdm, running: Running) -> NotebookClient:
     return NotebookClient(
         nb,
         timeout=None,
         kernel_name="python3",
         coalesce_streams=True,
         store_widget_state=False,
-        extra_arguments=["--IPKernelApp.log_level=40"],
+        extra_arguments=["--IPKernelApp.log_level=50"],
         resources={"metadata": {"path": str(path.parent)}},
+        on_cell_start=running.note,
         on_cell_complete=lambda **_: bar.update(),
     )
 
 
-def run(paths: Sequence[Path]) -> bool:
-    """Execute the notebooks that changed, two at a time; True when all went well."""
-    with ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(execute, paths, range(len(paths))))
-    print("\nnotebook" + " " * 34 + "time")
-    for path, result in zip(paths, results):
-        print(f"{path.relative_to(ROOT)!s:40s}  {_outcome(result)}")
-    failures = [result for result in results if isinstance(result, Exception)]
+def run(paths: Sequence[Path], quick: bool = False) -> bool:
+    """Execute the notebooks that changed, two at a time; True when all went well.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; the kernels have been stopped.
+    """
+    waiting = in_order([path for path in paths if not _is_done(path, quick)])
+    for path in paths:
+        if path not in waiting:
+            _tell(path, "unchanged")
+    at_once = min(AT_ONCE, len(waiting))
+    running = Running()
+    pool = ThreadPoolExecutor(AT_ONCE)
+    jobs = [pool.submit(_run_one, path, quick, at_once, running) for path in waiting]
+    try:
+        while wait(jobs, timeout=1).not_done:  # a wait without end would not hear Ctrl-C on Windows
+            pass
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough
+        running.stop()
+        pool.shutdown(cancel_futures=True)
+        raise
+    failures = [job.result() for job in jobs if isinstance(job.result(), Exception)]
     for failure in failures:
         print(f"\n{failure}", file=sys.stderr)
     return not failures
 
 
-def _outcome(result: float | Exception | None) -> str:
-    if result is None:
-        return "unchanged"
-    return "FAILED" if isinstance(result, Exception) else f"{result:.0f} s"
+def _run_one(path: Path, quick: bool, at_once: int, running: Running) -> float | Exception:
+    result = execute(path, quick, at_once, running)
+    if not running.stopped:
+        _tell(path, "FAILED" if isinstance(result, Exception) else f"{result:.0f} s")
+    return result
+
+
+def _tell(path: Path, outcome: str) -> None:
+    """Print a line, with the time of day, between the progress bars."""
+    with tqdm.external_write_mode():
+        name = path.relative_to(ROOT).as_posix()
+        print(f"{time.strftime('%H:%M:%S')}  {name:40s}  {outcome}", flush=True)
 
 
 def store(paths: Sequence[Path]) -> None:
@@ -209,24 +320,44 @@ def _readdress(text: str, name: str) -> str:
     return ADDRESS.sub(changed, text)
 
 
-def main() -> bool:
+def main() -> int:
+    """Do what the command line asks for.
+
+    Returns:
+        The exit status: 0, 1 if a notebook failed, or 130 after Ctrl-C.
+    """
+    try:
+        return int(not _command())
+    except KeyboardInterrupt:
+        print("Stopped. What was done before is in build/notebooks.", file=sys.stderr)
+        return 128 + signal.SIGINT
+
+
+def _command() -> bool:
     style = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=style)
-    parser.add_argument("what", choices=["run", "store", "prose", "address"])
-    parser.add_argument("notebook", nargs="*", type=Path)
+    parser.add_argument("what", choices=["run", "quick", "store", "prose", "address"])
+    parser.add_argument("notebook", nargs="*")
     parser.add_argument("--to", metavar="URL", help="the repository's new address")
     wish = parser.parse_args()
-    paths = [path.resolve() for path in wish.notebook] or notebooks()
+    quick = wish.what == "quick" or os.environ.get("COURSEWORK_QUICK", "0") not in ("", "0")
+    if quick and wish.what == "store":
+        parser.error("stored outputs are those of full runs: take COURSEWORK_QUICK away first")
+    try:
+        paths = [named(name) for name in wish.notebook] or notebooks()
+    except ValueError as e:
+        parser.error(str(e))
     if wish.what == "address":
         address(paths, wish.to)
         return True
-    good = wish.what == "prose" or run(paths)
-    if good and wish.what == "store":
+    if wish.what != "prose" and not run(paths, quick):
+        return False
+    if wish.what == "store":
         store(paths)
-    if good and wish.what != "run":
+    if wish.what in ("store", "prose"):
         fill_prose(paths)
-    return good
+    return True
 
 
 if __name__ == "__main__":
-    sys.exit(not main())
+    sys.exit(main())
