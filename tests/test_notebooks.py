@@ -5,6 +5,7 @@ import re
 
 import nbformat
 import notebooks
+import pages
 import prose
 import pytest
 import submission
@@ -14,7 +15,6 @@ from layout import STORED, layout_problems
 from nbconvert import HTMLExporter
 
 PATHS = notebooks.notebooks()
-README = ROOT / "README.md"
 
 
 @pytest.fixture(params=PATHS, ids=lambda p: p.stem)
@@ -64,10 +64,19 @@ def test_it_is_laid_out_to_be_read(path, nb):
     assert not found, "\n".join(["", *found])
 
 
-@pytest.mark.parametrize("page", [*PATHS, README], ids=lambda p: p.stem)
+@pytest.mark.parametrize("page", [*PATHS, *pages.pages()], ids=lambda p: p.stem)
 def test_its_prose_quotes_the_numbers_that_its_code_recorded(page):
     found = notebooks.prose_problems(page)
     assert not found, "\n".join(["run tools/notebooks.py prose", *found])
+
+
+@pytest.mark.parametrize("name", pages.PICTURES)
+def test_the_pictures_of_the_readme_are_those_of_the_notebooks(name):
+    notebook, figure = pages.PICTURES[name]
+    assert (ROOT / name).read_bytes() == pages.picture(ROOT / notebook, figure)
+    assert f"]({name})" in (ROOT / "README.md").read_text(encoding="utf-8")
+    with pytest.raises(ValueError, match="shows no figure other"):
+        pages.picture(ROOT / notebook, "other")
 
 
 def test_changed_code_is_noticed(nb):
@@ -247,6 +256,7 @@ def test_prose_is_filled_from_the_record_of_its_own_folder(tmp_path, monkeypatch
     paths = notebooks.notebooks()
     assert all(notebooks.prose_problems(path) for path in paths)
     notebooks.fill_prose(paths)
+    pages.fill(tmp_path)
     assert not any(notebooks.prose_problems(path) for path in [*paths, tmp_path / "README.md"])
     assert ">5<" in (tmp_path / "README.md").read_text()
     companion = read(tmp_path / "companions/one/n.ipynb")

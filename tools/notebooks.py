@@ -3,7 +3,7 @@
 python tools/notebooks.py run      execute what changed, two at a time, into build/notebooks/
 python tools/notebooks.py quick    the same in the quick form, into build/notebooks/quick/
 python tools/notebooks.py store    the same, then put the outputs into the notebooks, without noise,
-                                   and the numbers of the record into their prose and the README
+                                   and the numbers of the record into their prose and the pages
 python tools/notebooks.py prose    the last step alone
 python tools/notebooks.py address  write the Colab cell and the list of the names from helpers, and
                                    copy the repository's address from pyproject.toml to where it is
@@ -27,6 +27,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import nbformat
+import pages
 import prose
 from fingerprint import ROOT, code_hash, is_colab, read, state
 from glossary import put_glossary
@@ -261,17 +262,13 @@ def _code(nb: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
 
 
 def fill_prose(paths: Sequence[Path]) -> None:
-    """Write the record's numbers between the markers of the notebooks' prose and of the README."""
+    """Write the record's numbers between the markers of the notebooks' prose."""
     for path in paths:
         nb = read(path)
         for cell in nb.cells:
             if cell.cell_type == "markdown":
                 cell.source = prose.fill(cell.source, record_of(path))
         nbformat.write(nb, path)
-    readme = ROOT / "README.md"
-    if readme.exists():
-        text = readme.read_text(encoding="utf-8")
-        readme.write_text(prose.fill(text, record_of(readme)), encoding="utf-8")
 
 
 def prose_problems(path: Path) -> list[str]:
@@ -356,6 +353,7 @@ def _command() -> bool:
         store(paths)
     if wish.what in ("store", "prose"):
         fill_prose(paths)
+        pages.fill()
     return True
 
 
