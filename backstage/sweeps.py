@@ -24,10 +24,9 @@ def run_sweep(
     """Search for good settings as a W&B sweep dict describes.
 
     W&B's server leads the search if it is there, otherwise Optuna, with every trial an offline W&B
-    run and a journal beside the runs. Calling again with the same seed goes on there, and so do
-    other processes. Another seed, sweep or training starts its own journal, and so does another
-    value that the training takes from around it (modules count by name). A trial counts however it
-    ends; one that Ctrl-C or a kill interrupted is trained again.
+    run and a journal beside the runs. Calling again goes on there, and so do other processes;
+    another seed, sweep or training, or a changed value that the training takes from around it,
+    starts anew. A trial counts however it ends; one that Ctrl-C or a kill interrupted does not.
 
     Args:
         config: method (grid, random or bayes), metric {name, goal, target}, parameters; optionally
