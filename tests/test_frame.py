@@ -20,13 +20,7 @@ import pytest
 import submission
 
 ROOT = fingerprint.ROOT
-DISTRIBUTIONS = {
-    "PIL": "pillow",
-    "sklearn": "scikit-learn",
-    "yaml": "pyyaml",
-    "IPython": "ipython",
-    "detect_secrets": "detect-secrets",
-}
+DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml", "IPython": "ipython"}
 
 
 def notebook(code, prose="# A question"):
@@ -246,7 +240,8 @@ def test_ctrl_c_stops_the_kernels_at_once_with_one_line(tmp_path):
     for name, code in (("a", SLEEPING), ("b", DEAF), ("c", SLEEPING)):
         nbformat.write(notebook(code.format(name=name)), tmp_path / f"{name}.ipynb")
     command = [sys.executable, "-c", RUNNER, "run"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tools")])}
+    process = subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True)
     pids = [tmp_path / "a", tmp_path / "b"]
     try:
         while not all(path.exists() and path.read_text() for path in pids):
@@ -312,7 +307,7 @@ def test_every_library_that_is_imported_is_listed():
         files += ["requirements-dicom.txt"] * (name == "backstage/xray_files.py")
         files += ["requirements-dev.txt"] * name.startswith(("tests/", "tools/", "benchmarks/"))
         libraries = set(imported(source)) - set(sys.stdlib_module_names) - own - {"google"}
-        wanted = {DISTRIBUTIONS.get(library, library) for library in libraries}
+        wanted = {DISTRIBUTIONS.get(library, library.replace("_", "-")) for library in libraries}
         assert wanted <= listed(*files), f"{name} imports what {files} do not list"
 
 
