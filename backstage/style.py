@@ -6,11 +6,12 @@ import matplotlib.pyplot as plt
 
 TEXT_WIDTH = 6.3  # inches of the printed line; figures are drawn at the size of print
 
-# Okabe and Ito's colours, safe for colour-blind readers
+# Okabe and Ito's colours, safe for colour-blind readers; their vermilion, which prints as orange,
+# gives way to a dark red
 BLUE = "#0072B2"
 ORANGE = "#E69F00"
 GREEN = "#009E73"
-RED = "#D55E00"
+RED = "#B5121B"
 PURPLE = "#CC79A7"
 SKY = "#56B4E9"
 BLACK = "#000000"

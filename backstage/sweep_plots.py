@@ -1,5 +1,6 @@
 """What a sweep found, as pictures: settings against values, importances and curves."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -167,10 +168,10 @@ def _line_style(trial: Trial, best: Trial, badness: float) -> dict:
 def _draw_axis(ax: Axes, place: int, marks: Sequence[Mark]) -> None:
     """One vertical axis with labels beside it."""
     ax.axvline(place, c="k", lw=0.7, zorder=4)
-    box = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 0.8}
+    box = {"fc": "white", "ec": "none", "pad": 0.8}
     for height, setting in marks:
         number = isinstance(setting, int | float) and not isinstance(setting, bool)
-        text = f"{setting:.3g}" if number else str(setting)
+        text = f"{setting:.3g}" if number else textwrap.fill(str(setting), 10)
         ax.text(place + 0.04, height, text, fontsize=7, va="center", zorder=5, bbox=box)
 
 
