@@ -20,6 +20,7 @@ SPECK = 0.05  # a piece smaller than this share of the largest one does not coun
 FRAME = 0.03  # the grey values of a frame differ by no more than this
 ENOUGH = 512  # pixels a side; more do not change an estimate of quality
 RARE = 0.05  # the share of ordinary X-rays that may be beyond a bound
+MOST = 0.8  # of a picture that lungs can fill, whatever was measured
 WIDE = 1.4  # a picture this many times wider than high may hold two X-rays
 
 
@@ -93,8 +94,8 @@ def quality(nets: Sequence[nn.Module], grey: torch.Tensor) -> Quality:
 def fit_usual(found: Sequence[Quality]) -> Usual:
     """Measure what is usual on ordinary X-rays that the networks were not trained on.
 
-    One in twenty of these may agree less, or have more pieces. Lungs may fill half of the smallest
-    share that is found, and what is not lung half of its smallest share.
+    One in twenty of these may agree less, or have more pieces. Lungs may be half as large as the
+    smallest of them or twice as large as the largest.
 
     Args:
         found: what `quality` gave for each X-ray.
@@ -103,7 +104,7 @@ def fit_usual(found: Sequence[Quality]) -> Usual:
     return Usual(
         agreement=float(np.quantile([each.agreement for each in found], RARE)),
         pieces=math.ceil(np.quantile([each.pieces for each in found], 1 - RARE)),
-        share=(min(shares) / 2, (1 + max(shares)) / 2),
+        share=(min(shares) / 2, min(2 * max(shares), 1.0)),
     )
 
 
@@ -128,7 +129,8 @@ def _unusual(found: Quality, usual: Usual) -> list[str]:
         )
     if found.pieces > usual.pieces:
         described.append(f"the mask has {found.pieces} pieces (usual: {usual.pieces} or fewer)")
-    low, high = usual.share
+    low = usual.share[0]
+    high = min(usual.share[1], MOST)
     if not low <= found.share <= high:
         described.append(f"{found.share:.0%} is called lung (usual: {low:.0%} to {high:.0%})")
     return described

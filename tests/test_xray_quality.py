@@ -103,7 +103,7 @@ def test_what_is_usual_leaves_out_one_in_twenty():
     usual = fit_usual(found[:-1])
     assert usual.agreement == pytest.approx(0.48)  # 0.95 of the way from 0.1 to 0.5
     assert usual.pieces == 3
-    assert usual.share == pytest.approx((0.1, 0.8))  # half of 0.2; 0.4 that is no lung, halved
+    assert usual.share == pytest.approx((0.1, 1))
 
 
 # ---- warnings ----
@@ -112,6 +112,12 @@ def test_what_is_usual_leaves_out_one_in_twenty():
 def test_an_ordinary_picture_causes_no_warning():
     assert warning_of(NETS, chest()) == ""
     assert warning_of(NETS[0], chest()) == ""
+
+
+def test_a_mask_of_the_whole_picture_causes_a_warning_whatever_is_usual():
+    everything = [Brighter(-1.0), Brighter(-1.0)]
+    words = warning_of(everything, chest(), share=(0.0, 1.0), agreement=0.0)
+    assert "100% is called lung (usual: 0% to 80%)" in words
 
 
 def framed(picture, value):
