@@ -85,12 +85,12 @@ class Tracker:
     def _check_disk(self) -> None:
         """W&B says nothing of rows that it cannot write, so try to write as much as it buffers."""
         self._checked = time.monotonic()
-        folder = Path(self.run.dir).parent
+        folder = Path(self.run.dir).parents[1]
         try:
             with tempfile.TemporaryFile(dir=folder) as file:
                 file.write(bytes(64 * 1024))
         except OSError as error:
-            raise OSError(f"rows are lost, {folder} cannot be written: {error.strerror}") from error
+            raise OSError(f"{folder} takes no more rows: {error.strerror}") from error
 
     def _later(self, call: Callable) -> Future | None:
         return None if self.run is None else self._thread.submit(self._try, call)

@@ -100,7 +100,7 @@ def _state_where(tracker: Tracker, folder: Path, quiet: bool) -> None:
     runs = "run-*" if tracker.mode == "online" else "offline-run-*"
     command = f"wandb sync {os.path.relpath(folder, ROOT)}/wandb/{runs}"
     if tracker.trouble is not None:
-        print(f"tracked in part; upload the rest with: {command}")
+        print(f"tracked in part; upload what is on the disk with: {command}")
     elif tracker.mode == "online" and not quiet:
         print(f"tracked: {tracker.run.url}")
     elif not quiet:

@@ -9,13 +9,17 @@ from typing import NamedTuple
 
 from backstage.settings import ROOT
 
+# W&B's own log goes to stderr where there is no home, and its reports on itself keep a program
+# from ending where there is no server.
+os.environ.setdefault("WANDB_CACHE_DIR", str(ROOT / "build/wandb"))
+os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+
 try:
     import wandb
 except Exception as error:  # missing, or at odds with another package
     wandb = None
     MISSING = f"wandb cannot be imported ({type(error).__name__}: {error})"
 
-CACHE = ROOT / "build/wandb"  # for W&B's own log, which goes to stderr where there is no home
 FINISH_TIMEOUT = 8  # seconds to wait for a server that stopped answering
 FLUSH_INTERVAL = 2  # seconds after which a row is on the disk; what a kill costs at most
 MODES = ("online", "offline", "disabled")
@@ -36,7 +40,6 @@ def tracking_mode() -> Mode:
     if chosen == "disabled":
         return Mode(chosen)
     try:
-        os.environ.setdefault("WANDB_CACHE_DIR", str(CACHE))
         server = str(wandb.setup(wandb.Settings(silent=True)).settings.base_url)
     except Exception as error:  # an environment variable that W&B refuses
         return Mode("disabled", describe(error))
