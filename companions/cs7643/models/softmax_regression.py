@@ -12,9 +12,14 @@ class SoftmaxRegression(_baseNetwork):
 
     def __init__(self, input_size=784, num_classes=10):
         super().__init__(input_size, num_classes)
+        self._weight_init()
+
+    def _weight_init(self):
+        """Draw W1, always the same one; its gradient starts at zero."""
+        shape = (self.input_size, self.num_classes)
         np.random.seed(1024)  # noqa: NPY002  the assignment's start
-        self.weights = {"W1": 0.001 * np.random.randn(input_size, num_classes)}  # noqa: NPY002
-        self.gradients = {"W1": np.zeros_like(self.weights["W1"])}
+        self.weights["W1"] = 0.001 * np.random.randn(*shape)  # noqa: NPY002
+        self.gradients["W1"] = np.zeros(shape)
 
     def forward(self, X, y, mode="train"):
         """Loss [nats] and accuracy of a batch X (N, input_size), y (N,).

@@ -10,12 +10,18 @@ class TwoLayerNet(_baseNetwork):
         super().__init__(input_size, num_classes)
         _at_least_one("hidden_size", hidden_size)
         self.hidden_size = hidden_size
-        shapes = [(input_size, hidden_size), (hidden_size, num_classes)]
-        for layer, shape in enumerate(shapes, start=1):
+        self._weight_init()
+
+    def _weight_init(self):
+        """Draw W1 and W2, always the same ones; biases and all gradients start at zero."""
+        sizes = (self.input_size, self.hidden_size, self.num_classes)
+        for layer in (1, 2):
+            shape = sizes[layer - 1 : layer + 1]
             np.random.seed(1024)  # noqa: NPY002  before each matrix, as the assignment has it
             self.weights[f"W{layer}"] = 0.001 * np.random.randn(*shape)  # noqa: NPY002
             self.weights[f"b{layer}"] = np.zeros(shape[1])
-        self.gradients = {name: np.zeros_like(w) for name, w in self.weights.items()}
+        for name, w in self.weights.items():
+            self.gradients[name] = np.zeros_like(w)
 
     def forward(self, X, y, mode="train"):
         """Loss [nats] and accuracy of a batch X (N, input_size), y (N,).

@@ -1,6 +1,3 @@
-import math
-
-
 class _BaseOptimizer:
     """Learning rate and L2 regularisation, J = cross-entropy + reg / 2 * (sum of squared weights).
 
@@ -9,7 +6,7 @@ class _BaseOptimizer:
 
     def __init__(self, learning_rate=1e-4, reg=1e-3):
         for name, value in (("learning_rate", learning_rate), ("reg", reg)):
-            if isinstance(value, bool | str) or not (math.isfinite(value) and value >= 0):
+            if isinstance(value, (bool, str)) or not 0 <= value < float("inf"):
                 raise ValueError(f"{name} must be a finite number of 0 or more, not {value!r}")
         self.learning_rate = learning_rate
         self.reg = reg

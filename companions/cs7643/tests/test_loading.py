@@ -1,3 +1,5 @@
+import contextlib
+import io
 import os
 import random
 import tempfile
@@ -34,26 +36,41 @@ class TestLoading(unittest.TestCase):
         self.assertEqual((data[0][:2], labels), ([0.0, 1.0], self.labels.tolist()))
         np.testing.assert_allclose(data, self.pixels / 255, rtol=1e-15)
 
+    def loaded(self, load):
+        """What load() gives, and what it prints."""
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            result = load()
+        return result, printed.getvalue()
+
     def test_the_split_is_80_to_20_in_the_order_of_the_file(self):
-        train_data, train_label, val_data, val_label = utils.load_mnist_trainval()
-        self.assertEqual(
-            (len(train_data), len(train_label), len(val_data), len(val_label)), (40, 40, 10, 10)
-        )
+        parts, _ = self.loaded(utils.load_mnist_trainval)
+        self.assertEqual([len(part) for part in parts], [40, 40, 10, 10])
+        train_data, train_label, val_data, val_label = parts
         self.assertEqual(train_label + val_label, self.labels.tolist())
         np.testing.assert_array_equal(train_data + val_data, self.pixels / 255)
 
     def test_the_test_set_is_read_from_its_own_file(self):
-        data, label = utils.load_mnist_test()
+        (data, label), _ = self.loaded(utils.load_mnist_test)
         self.assertEqual((len(data), label), (7, self.labels[:7].tolist()))
+
+    def test_a_file_with_fewer_images_than_mnist_is_reported_and_a_full_one_is_not(self):
+        _, printed = self.loaded(utils.load_mnist_trainval)
+        self.assertIn("mnist_train.csv holds 50 images; the full set has 60,000", printed)
+        _, printed = self.loaded(utils.load_mnist_test)
+        self.assertIn("mnist_test.csv holds 7 images; the full set has 10,000", printed)
+        _, printed = self.loaded(lambda: utils._load_all("data/mnist_test.csv", 7))
+        self.assertEqual(printed, "")
 
     def test_what_is_not_such_a_file_is_refused_with_its_line(self):
         good = ",".join(["3"] * 785)
         for text, said in (
-            (f"{good}\n3,4\n", "line 2: 1 grey values instead of 784"),
-            (f"{good[:-1]}256\n", "line 1: grey value 256"),
-            (f"{good[:-1]}-1\n", "line 1: grey value -1"),
-            (f"10{good[1:]}\n", "line 1: label 10"),
-            (f"label,{good}\n", "line 1"),
+            (f"{good}\n3,4\n", "line 2: .* not label '3' and 1 values"),
+            (f"{good[:-1]}256\n", r"line 1: .* wrong: \['256'\]"),
+            (f"{good[:-1]}-1\n", r"line 1: .* wrong: \['-1'\]"),
+            (f"{good[:-1]}0.5\n", r"line 1: .* wrong: \['0.5'\]"),
+            (f"10{good[1:]}\n", "line 1: .* label of 0..9 .* not label '10'"),
+            (f"label,{good[2:]}\n", "line 1: .* not label 'label'"),
+            (f"{good}\n\n", "line 2"),
             ("", "is empty"),
         ):
             with open("data/bad.csv", "w") as file:
@@ -85,12 +102,14 @@ class TestLoading(unittest.TestCase):
         np.testing.assert_array_equal(np.concatenate(y), self.labels[order])
         self.assertEqual((data, label), before, "the caller's lists stay as they were")
 
-    def test_without_a_seed_two_shuffles_differ(self):
+    def test_without_a_seed_two_shuffles_differ_and_0_is_no_seed(self):
         random.seed(0)
-        first, second = (
-            utils.generate_batched_data(self.pixels, self.labels, shuffle=True)[0] for _ in range(2)
-        )
-        self.assertFalse(np.array_equal(np.concatenate(first), np.concatenate(second)))
+        for seed in (None, 0):
+            shuffles = []
+            for _ in range(2):
+                X, _ = utils.generate_batched_data(self.pixels, self.labels, 32, True, seed)
+                shuffles.append(np.concatenate(X))
+            self.assertFalse(np.array_equal(*shuffles))
 
     def test_arrays_are_as_welcome_as_lists(self):
         got = utils.generate_batched_data(self.pixels / 255, self.labels, 9, True, 3)

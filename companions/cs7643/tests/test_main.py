@@ -9,6 +9,10 @@ HERE = os.path.dirname(os.path.abspath(main.__file__))
 
 
 class TestMain(unittest.TestCase):
+    def test_the_names_of_the_assignment_are_there(self):
+        self.assertEqual(main.parser.parse_args(["--config", "a.yaml"]).config, "a.yaml")
+        self.assertTrue(callable(main.run) and callable(main.main))
+
     def settings(self, text):
         with tempfile.NamedTemporaryFile("w", suffix=".yaml", delete=False) as file:
             file.write(text)
@@ -24,9 +28,8 @@ class TestMain(unittest.TestCase):
             settings = main.load_settings(os.path.join(HERE, "configs", f"config_{name}.yaml"))
             self.assertEqual(type(main.build_model(settings)).__name__, kind)
             if name != "exp":  # that one is for experiments
-                self.assertEqual(
-                    settings, main.DEFAULTS["Train"] | main.DEFAULTS["Model"] | {"type": kind}
-                )
+                defaults = {**main.DEFAULTS["Train"], **main.DEFAULTS["Model"]}
+                self.assertEqual(settings, {**defaults, "type": kind})
 
     def test_values_that_are_not_allowed_are_named(self):
         for text, said in (
@@ -35,7 +38,9 @@ class TestMain(unittest.TestCase):
                 "Train:\n  learning_rat: 0.1\n",
                 "Train.learning_rat is not known; allowed are .*learning_rate",
             ),
-            ("Train:\n  reg: -1\n", "reg must be finite"),
+            ("Train:\n  reg: -1\n", "reg must be a finite number of 0 or more, not -1"),
+            ("Train:\n  reg: .nan\n", "reg must be a finite number"),
+            ("Train:\n  momentum: True\n", "momentum must be a finite number"),
             ("Train:\n  batch_size: 1.5\n", "batch_size must be a whole number"),
             ("Train:\n  epochs: True\n", "epochs must be a whole number"),
             ("Train:\n  debug: maybe\n", "debug"),

@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 import unittest
+from typing import NamedTuple
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SUITES = {  # which unit tests look at which code
@@ -18,106 +19,280 @@ SUITES = {  # which unit tests look at which code
 BASE = "models/_base_network.py"
 SOFTMAX = "models/softmax_regression.py"
 TWO_LAYER = "models/two_layer_nn.py"
-MUTANTS = [  # what is wrong, file, right code, wrong code
-    ("softmax overflows", BASE, "scores - np.max(scores, axis=-1, keepdims=True)", "scores"),
-    ("one maximum for all rows", BASE, "np.max(scores, axis=-1, keepdims=True)", "np.max(scores)"),
-    ("loss is a sum", BASE, "-np.mean(np.log", "-np.sum(np.log"),
-    ("sigmoid overflows", BASE, "np.exp(-np.abs(X))\n", "np.exp(-X)\n        return 1 / (1 + e)\n"),
-    ("derivative taken at the sigmoid's output", BASE, "s = self.sigmoid(x)\n", "s = x\n"),
-    ("ReLU_dev is 1 at 0", BASE, "np.asarray(X) > 0", "np.asarray(X) >= 0"),
-    (
+OPTIMIZER = "optimizer/_base_optimizer.py"
+SGD = "optimizer/sgd.py"
+UTILS = "utils.py"
+MAIN = "main.py"
+
+
+class Mistake(NamedTuple):
+    """What somebody could do wrong: in this file, the wrong text in place of the right one."""
+
+    what: str
+    file: str
+    right: str
+    wrong: str
+
+
+MISTAKES = [
+    Mistake(
+        "softmax overflows",
+        BASE,
+        right="scores - np.max(scores, axis=-1, keepdims=True)",
+        wrong="scores",
+    ),
+    Mistake(
+        "one maximum for all rows",
+        BASE,
+        right="np.max(scores, axis=-1, keepdims=True)",
+        wrong="np.max(scores)",
+    ),
+    Mistake(
+        "loss is a sum",
+        BASE,
+        right="-np.mean(np.log",
+        wrong="-np.sum(np.log",
+    ),
+    Mistake(
+        "sigmoid overflows",
+        BASE,
+        right="np.exp(-np.abs(X))\n",
+        wrong="np.exp(-X)\n        return 1 / (1 + e)\n",
+    ),
+    Mistake(
+        "derivative taken at the sigmoid's output",
+        BASE,
+        right="s = self.sigmoid(x)\n",
+        wrong="s = x\n",
+    ),
+    Mistake(
+        "ReLU_dev is 1 at 0",
+        BASE,
+        right="np.asarray(X) > 0",
+        wrong="np.asarray(X) >= 0",
+    ),
+    Mistake(
         "ReLU_dev overwrites its argument",
         BASE,
-        "return (np.asarray(X) > 0)",
-        "X[...] = X > 0\n        return X",
+        right="return (np.asarray(X) > 0)",
+        wrong="X[...] = X > 0\n        return X",
     ),
-    ("ReLU overwrites its argument", BASE, "np.maximum(X, 0)", "np.maximum(X, 0, out=X)"),
-    ("gradient is a sum", BASE, "        error /= len(y)\n", ""),
-    ("accuracy is a count", BASE, "np.mean(np.argmax", "np.sum(np.argmax"),
-    ("no ReLU", SOFTMAX, "self.softmax(self.ReLU(z))", "self.softmax(z)"),
-    ("no derivative of the ReLU", SOFTMAX, " * self.ReLU_dev(z)", ""),
-    ("gradients accumulate", SOFTMAX, '["W1"] = X.T', '["W1"] += X.T'),
-    ("gradients in validation mode", SOFTMAX, 'if mode == "train"', "if True"),
-    ("gradients in validation mode", TWO_LAYER, 'if mode == "train"', "if True"),
-    ("W1 accumulates", TWO_LAYER, "= X.T @ error1\n", '= self.gradients["W1"] + X.T @ error1\n'),
-    (
+    Mistake(
+        "ReLU overwrites its argument",
+        BASE,
+        right="np.maximum(X, 0)",
+        wrong="np.maximum(X, 0, out=X)",
+    ),
+    Mistake(
+        "gradient is a sum",
+        BASE,
+        right="        error /= len(y)\n",
+        wrong="",
+    ),
+    Mistake(
+        "accuracy is a count",
+        BASE,
+        right="np.mean(np.argmax",
+        wrong="np.sum(np.argmax",
+    ),
+    Mistake(
+        "no ReLU",
+        SOFTMAX,
+        right="self.softmax(self.ReLU(z))",
+        wrong="self.softmax(z)",
+    ),
+    Mistake(
+        "no derivative of the ReLU",
+        SOFTMAX,
+        right=" * self.ReLU_dev(z)",
+        wrong="",
+    ),
+    Mistake(
+        "gradients accumulate",
+        SOFTMAX,
+        right='["W1"] = X.T',
+        wrong='["W1"] += X.T',
+    ),
+    Mistake(
+        "gradients in validation mode",
+        SOFTMAX,
+        right='if mode == "train"',
+        wrong="if True",
+    ),
+    Mistake(
+        "gradients in validation mode",
+        TWO_LAYER,
+        right='if mode == "train"',
+        wrong="if True",
+    ),
+    Mistake(
+        "W1 accumulates",
+        TWO_LAYER,
+        right="= X.T @ error1\n",
+        wrong='= self.gradients["W1"] + X.T @ error1\n',
+    ),
+    Mistake(
         "b2 accumulates",
         TWO_LAYER,
-        "error2.sum(axis=0)",
-        'self.gradients["b2"] + error2.sum(axis=0)',
+        right="error2.sum(axis=0)",
+        wrong='self.gradients["b2"] + error2.sum(axis=0)',
     ),
-    ("no bias in layer 1", TWO_LAYER, "X @ W1 + b1", "X @ W1"),
-    ("no bias in layer 2", TWO_LAYER, "a @ W2 + b2", "a @ W2"),
-    ("bias added to the weights of layer 1", TWO_LAYER, "X @ W1 + b1", "X @ (W1 + b1)"),
-    ("bias added to the weights of layer 2", TWO_LAYER, "a @ W2 + b2", "a @ (W2 + b2)"),
-    (
+    Mistake(
+        "no bias in layer 1",
+        TWO_LAYER,
+        right="X @ W1 + b1",
+        wrong="X @ W1",
+    ),
+    Mistake(
+        "no bias in layer 2",
+        TWO_LAYER,
+        right="a @ W2 + b2",
+        wrong="a @ W2",
+    ),
+    Mistake(
+        "bias added to the weights of layer 1",
+        TWO_LAYER,
+        right="X @ W1 + b1",
+        wrong="X @ (W1 + b1)",
+    ),
+    Mistake(
+        "bias added to the weights of layer 2",
+        TWO_LAYER,
+        right="a @ W2 + b2",
+        wrong="a @ (W2 + b2)",
+    ),
+    Mistake(
         "seeded once only",
         TWO_LAYER,
-        "            np.random.seed",
-        "            layer == 1 and np.random.seed",
+        right="            np.random.seed",
+        wrong="            layer == 1 and np.random.seed",
     ),
-    ("biases do not start at zero", TWO_LAYER, "np.zeros(shape[1])", "0.001 * np.ones(shape[1])"),
-    (
+    Mistake(
+        "biases do not start at zero",
+        TWO_LAYER,
+        right="np.zeros(shape[1])",
+        wrong="0.001 * np.ones(shape[1])",
+    ),
+    Mistake(
         "biases are regularised",
-        "optimizer/_base_optimizer.py",
-        'if name.startswith("W")',
-        "if True",
+        OPTIMIZER,
+        right='if name.startswith("W")',
+        wrong="if True",
     ),
-    (
+    Mistake(
         "regularisation twice too strong",
-        "optimizer/_base_optimizer.py",
-        "self.reg * weight",
-        "2 * self.reg * weight",
+        OPTIMIZER,
+        right="self.reg * weight",
+        wrong="2 * self.reg * weight",
     ),
-    ("no regularisation", "optimizer/sgd.py", "        self.apply_regularization(model)\n", ""),
-    (
+    Mistake(
+        "no regularisation",
+        SGD,
+        right="        self.apply_regularization(model)\n",
+        wrong="",
+    ),
+    Mistake(
         "biases are never updated",
-        "optimizer/sgd.py",
-        "in model.weights:",
-        "in ('W1', 'W2')[: len(model.weights)]:",
+        SGD,
+        right="in model.weights:",
+        wrong="in ('W1', 'W2')[: len(model.weights)]:",
     ),
-    ("pixels stay 0..255", "utils.py", "value / 255", "float(value)"),
-    (
+    Mistake(
+        "pixels stay 0..255",
+        UTILS,
+        right="k / 255 for",
+        wrong="float(k) for",
+    ),
+    Mistake(
         "the split shuffles first",
-        "utils.py",
-        '_train.csv")\n',
-        '_train.csv")\n    random.Random(0).shuffle(data)\n',
+        UTILS,
+        right='_train.csv", 60_000)\n',
+        wrong='_train.csv", 60_000)\n    random.Random(0).shuffle(data)\n',
     ),
-    (
+    Mistake(
         "the last batch is lost",
-        "utils.py",
-        "range(0, len(order), batch",
-        "range(0, len(order) + 1 - batch_size, batch",
+        UTILS,
+        right="range(0, len(data), batch",
+        wrong="range(0, len(data) + 1 - batch_size, batch",
     ),
-    ("the seed is ignored", "utils.py", "random.seed(seed)\n", "pass\n"),
-    (
+    Mistake(
+        "the seed is ignored",
+        UTILS,
+        right="random.seed(seed)\n",
+        wrong="pass\n",
+    ),
+    Mistake(
         "always the same shuffle",
-        "utils.py",
-        "if seed is not None:\n            random.seed(seed)",
-        "random.seed(0)",
+        UTILS,
+        right="if seed:\n        random.seed(seed)",
+        wrong="random.seed(0)",
     ),
-    (
+    Mistake(
+        "0 is a seed",
+        UTILS,
+        right="if seed:",
+        wrong="if seed is not None:",
+    ),
+    Mistake(
         "labels are not shuffled along",
-        "utils.py",
-        "[label[rows] for rows",
-        "[label[np.sort(rows)] for rows",
+        UTILS,
+        right="label = label[order]",
+        wrong="label = label[sorted(order)]",
     ),
-    (
+    Mistake(
         "images in 32 bits",
-        "utils.py",
-        "np.asarray(data, dtype=np.float64)",
-        "np.asarray(data, dtype=np.float32)",
+        UTILS,
+        right="np.asarray(data, dtype=np.float64)",
+        wrong="np.asarray(data, dtype=np.float32)",
     ),
-    ("accuracy not weighted by samples", "utils.py", "accuracy * len(y)", "accuracy * samples"),
-    (
+    Mistake(
+        "accuracy not weighted by samples",
+        UTILS,
+        right="accuracy * len(y)",
+        wrong="accuracy * samples",
+    ),
+    Mistake(
         "evaluation writes gradients",
-        "utils.py",
-        'model.forward(X, y, mode="valid")',
-        "model.forward(X, y)",
+        UTILS,
+        right='model.forward(X, y, mode="valid")',
+        wrong="model.forward(X, y)",
     ),
-    ("training without steps", "utils.py", "        optimizer.update(model)\n", ""),
-    ("the last model instead of the best", "main.py", "if valid_accuracy > best", "if True"),
-    ("the same batches in every epoch", "main.py", "1000 * seed + epoch", "seed"),
+    Mistake(
+        "training without steps",
+        UTILS,
+        right="optimizer.update(model)\n",
+        wrong="pass\n",
+    ),
+    Mistake(
+        "a step along a gradient that is not a number",
+        UTILS,
+        right="        if np.isfinite(loss):\n",
+        wrong="        if True:\n",
+    ),
+    Mistake(
+        "a loss that is not a number passes",
+        UTILS,
+        right="if not np.isfinite(loss):",
+        wrong="if False:",
+    ),
+    Mistake(
+        "the last model instead of the best",
+        MAIN,
+        right="if valid_accuracy > best",
+        wrong="if True",
+    ),
+    Mistake(
+        "the best weights are not copied",
+        MAIN,
+        right="copy.deepcopy(model.weights)",
+        wrong="model.weights",
+    ),
+    Mistake(
+        "the same batches in every epoch",
+        MAIN,
+        right="1000 * seed + epoch",
+        wrong="seed",
+    ),
 ]
 
 
@@ -163,11 +338,11 @@ class TestMutants(unittest.TestCase):
                 shutil.copytree(os.path.join(HERE, part), os.path.join(folder, part), ignore=skip)
             for code in SUITES:
                 self.assertEqual(noticed(folder, code), [], "the code as it is passes")
-            for mistake, name, right, wrong in MUTANTS:
+            for what, name, right, wrong in MISTAKES:
                 path = os.path.join(folder, name)
                 with open(path, encoding="utf-8") as file:
                     source = file.read()
-                with self.subTest(mistake, file=name):
+                with self.subTest(what, file=name):
                     self.assertEqual(
                         source.count(right), 1, f"{right!r} must stand exactly once in {name}"
                     )
@@ -175,7 +350,7 @@ class TestMutants(unittest.TestCase):
                         file.write(source.replace(right, wrong))
                     try:
                         self.assertTrue(
-                            noticed(folder, name.split("/")[0]), f"no test fails although {mistake}"
+                            noticed(folder, name.split("/")[0]), f"no test fails although {what}"
                         )
                     finally:
                         with open(path, "w", encoding="utf-8") as file:

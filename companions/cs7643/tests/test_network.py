@@ -2,6 +2,7 @@ import unittest
 
 import numpy as np
 from models import SoftmaxRegression, TwoLayerNet
+from models._base_network import _baseNetwork
 
 
 def golden_batch():
@@ -44,6 +45,18 @@ class TestNetwork(unittest.TestCase):
             for name, shape in shapes.items():
                 want = 0.001 * np.random.RandomState(1024).randn(*shape) if name[0] == "W" else 0  # noqa: NPY002
                 np.testing.assert_array_equal(model.weights[name], np.broadcast_to(want, shape))
+
+    def test_weight_init_puts_the_start_back(self):
+        for model in (SoftmaxRegression(), TwoLayerNet(hidden_size=32)):
+            start = {name: w.copy() for name, w in model.weights.items()}
+            model.forward(self.X, self.y)
+            for w in model.weights.values():
+                w += 1
+            model._weight_init()
+            for name, w in start.items():
+                np.testing.assert_array_equal(model.weights[name], w)
+                self.assertFalse(model.gradients[name].any())
+        _baseNetwork()._weight_init()
 
     def test_golden_softmax_regression(self):
         model = SoftmaxRegression()

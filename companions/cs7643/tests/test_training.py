@@ -75,11 +75,18 @@ class TestTraining(unittest.TestCase):
             np.testing.assert_array_equal(model.weights[name], weights[name])
             np.testing.assert_array_equal(model.gradients[name], gradients[name])
 
-    def test_a_loss_that_is_not_finite_stops_training_and_no_batches_are_refused(self):
+    def test_a_loss_that_is_not_finite_stops_training_before_its_step(self):
         X, y = self.batches()
         X[1][0, 0] = np.nan
-        with self.assertRaisesRegex(FloatingPointError, "epoch 3: the loss of batch 1"):
-            train(3, X, y, TwoLayerNet(6, 3, hidden_size=4), SGD())
+        for debug in (True, False):
+            model = TwoLayerNet(6, 3, hidden_size=4)
+            with self.assertRaisesRegex(FloatingPointError, "epoch 3: the loss of batch 1"):
+                train(3, X, y, model, SGD(), debug)
+            self.assertTrue(all(np.isfinite(w).all() for w in model.weights.values()))
+            with self.assertRaisesRegex(FloatingPointError, "evaluation: the loss of batch 1"):
+                evaluate(X, y, model, debug)
+
+    def test_no_batches_are_refused(self):
         with self.assertRaisesRegex(ValueError, "batches"):
             evaluate([], [], TwoLayerNet(6, 3, hidden_size=4))
 
@@ -98,9 +105,11 @@ class TestTraining(unittest.TestCase):
             os.chdir(folder)
             try:
                 self.assertIsNone(plot_curves([2, 1], [0.1, 0.6], [2.1, 1.2], [0.1, 0.5]))
-                self.assertEqual(os.listdir(), ["learning_curves.png"])
-                with open("learning_curves.png", "rb") as file:
-                    self.assertEqual(file.read(8), b"\x89PNG\r\n\x1a\n")
+                names = ["accuracy_curves.png", "loss_curves.png"]
+                self.assertEqual(sorted(os.listdir()), names)
+                for name in names:
+                    with open(name, "rb") as file:
+                        self.assertEqual(file.read(8), b"\x89PNG\r\n\x1a\n")
                 with self.assertRaisesRegex(ValueError, "equally long"):
                     plot_curves([2, 1], [0.1], [2, 1], [0.1, 0.2])
             finally:
