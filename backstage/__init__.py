@@ -53,7 +53,8 @@ Single notebooks
     nano_pictures       pictures of DL_AutoDiff_Nanograd
     graph_pictures      the graph behind a result, as a list and as a drawing
     pen_pictures        drawings of layers for pen and paper
-    sandbox_view        the XOR sandbox, with sliders
+    sandbox_view        the XOR sandbox's picture
+    sandbox_panel       the XOR sandbox's sliders and buttons
     xor_view            the input plane of a small network
     xor_pictures        pictures of many small XOR networks
     xor_movie           two small XOR networks during training

@@ -13,6 +13,8 @@ from backstage.movies import animate
 from backstage.style import TEXT_WIDTH
 from backstage.xor_view import XorView
 
+WIDTH = 800  # pixels
+BANDS = 5  # colours of the probabilities; each border between two costs bytes in every frame
 Weights = Sequence[np.ndarray]  # of a 2-2-1 network: hidden (2, 2) and (2,), output (1, 2) and (1,)
 
 
@@ -41,31 +43,34 @@ def film_frames(films: Sequence[Filmed], points: tuple) -> list[np.ndarray]:
     Args:
         films: trainings of equal length.
         points: x (n, 2) and y (n,), drawn in every frame.
+
+    Returns:
+        Frames of 800 columns.
     """
-    fig, axes = plt.subplots(1, len(films), figsize=(5.8, 3.2), dpi=80)
-    views = [XorView(ax, *points) for ax in axes]
+    fig, axes = plt.subplots(1, len(films), figsize=(WIDTH / 138, 2.9), dpi=138)
+    views = [XorView(ax, *points, bands=BANDS) for ax in axes]
     captions = [_caption(ax, film.title) for ax, film in zip(axes, films)]
-    handles = [*views[0].lines, views[0].curve]
-    legend = axes[0].legend(handles=handles, loc="upper left", fontsize=6.5, frameon=True)
+    handles = [*axes[0].collections, views[0].curve, *views[0].lines]
+    fig.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     moving = []
     for ax, view, caption in zip(axes, views, captions):
         moving += [(ax, artist) for artist in (*view.artists, caption)]
-    draw = animate(fig, [*moving, (axes[0], legend)])
+    draw = animate(fig, moving)
     frames = []
     for epoch in range(len(films[0].weights)):
         for view, caption, film in zip(views, captions, films):
             view.show(*film.weights[epoch])
-            caption.set_text(f"epoch {epoch:2d}   validation loss {film.loss_at(epoch)}")
+            caption.set_text(f"epoch {epoch:2d}, validation loss {film.loss_at(epoch)}")
         frames.append(draw())
     plt.close(fig)
     return frames
 
 
 def _caption(ax: Axes, title: str) -> Text:
-    ax.set(title=title, xticks=(0, 1), yticks=(0, 1))
-    box = {"fc": "white", "ec": "none", "alpha": 0.8}
-    style = {"transform": ax.transAxes, "ha": "center", "fontsize": 8, "bbox": box}
-    return ax.text(0.5, 0.03, "", **style)
+    """A title, and below it, above the axes, a line that changes."""
+    ax.set_title(title, pad=16)
+    ax.set(xticks=(0, 1), yticks=(0, 1), xlabel="", ylabel="")
+    return ax.text(0.5, 1.02, "", transform=ax.transAxes, ha="center", fontsize=8)
 
 
 def plot_snapshots(films: Sequence[Filmed], points: tuple, epochs: Sequence[int]) -> Figure:

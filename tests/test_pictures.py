@@ -1,13 +1,22 @@
 """Pictures and movies show what they say they show."""
 
 import io
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from PIL import Image
 
 import helpers as h
+from backstage.style import BLACK, BLUE, GREEN, ORANGE, PURPLE
+from backstage.xor_movie import Filmed, film_frames
+from backstage.xor_view import QuickMap, class_map
+
+ROOT = Path(__file__).resolve().parent.parent
+DRAWN = {"class 0": BLUE, "class 1": ORANGE, "unit 1": GREEN, "unit 2": PURPLE, "output": BLACK}
+FEW = 5  # grey levels
 
 
 @pytest.fixture
@@ -73,6 +82,92 @@ def test_a_gif_has_one_palette_and_stores_only_what_moves():
     assert len(whole) < len(first) + 120 * len(frames)
     movie = Image.open(io.BytesIO(whole))
     assert movie.info["transparency"] == 8 and movie.info["loop"] == 0
+
+
+def test_a_small_thing_keeps_its_colour_beside_many_others():
+    """Thousands of colours in a wide area; one pixel in ten thousand is orange."""
+    frames = []
+    for i in range(10):
+        frame = np.zeros((100, 100, 3), np.uint8)
+        frame[..., 0] = np.arange(100) + 10 * i
+        frame[..., 2] = np.arange(100)[:, None] + 100
+        frame[50, 50] = (230, 159, 0)
+        frames.append(frame)
+    movie = Image.open(io.BytesIO(h.gif(frames, [100] * 10)))
+    for i in range(10):
+        movie.seek(i)
+        shown = np.asarray(movie.convert("RGB")).astype(int)[50, 50]
+        assert np.abs(shown - (230, 159, 0)).max() <= FEW
+
+
+@pytest.mark.parametrize("colours", [0, 256])
+def test_a_palette_that_no_gif_can_have_is_refused(colours):
+    with pytest.raises(ValueError, match="1 to 255 colours, not"):
+        h.gif(frames_of_a_moving_square(2), [100, 100], colours)
+
+
+@pytest.fixture(scope="module")
+def filmed():
+    """Frames of two small networks in training, and the movie made of them."""
+    w1 = np.array([[4.0, 4.0], [-4.0, -4.0]])
+    b1 = np.array([-2.0, 6.0])
+    w2 = np.array([[8.0, 8.0]])
+    b2 = np.array([-8.0])
+    steps = np.linspace(0.1, 1, 12)
+    weights = [[step * p for p in (w1, b1, w2, b2)] for step in steps]
+    turned = [[p[0] * (1, -1), *p[1:]] for p in weights]
+    history = [{"val/loss": 0.5}] * 11
+    h.use_style()
+    points = h.xor_points(120, 0.1, np.random.default_rng(0))
+    frames = film_frames([Filmed("one", history, weights), Filmed("two", history, turned)], points)
+    return frames, h.gif(frames, [100] * 12)
+
+
+def test_a_movie_is_as_wide_as_a_page(filmed):
+    frames, movie = filmed
+    assert len(frames) == 12 and frames[0].shape[1] == 800
+    assert Image.open(io.BytesIO(movie)).size == (800, frames[0].shape[0])
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_whatever_is_drawn_in_a_movie_is_shown_in_its_colour(filmed, name):
+    frames, movie = filmed
+    movie = Image.open(io.BytesIO(movie))
+    colour = np.round(255 * np.array(to_rgb(DRAWN[name])))
+    for i in (0, 6, 11):
+        drawn = (frames[i] == colour).all(-1)
+        movie.seek(i)
+        shown = np.asarray(movie.convert("RGB")).astype(int)
+        assert drawn.sum() > 100, f"the {name} is not drawn in full colour"
+        assert np.abs(shown[drawn] - colour).max() <= FEW
+        assert np.abs(shown - frames[i]).mean() < 1
+
+
+def test_the_stored_movie_is_sharp_small_and_has_all_colours():
+    path = ROOT / "report/figures/xor_movie.gif"
+    movie = Image.open(path)
+    assert path.stat().st_size < 1_500_000 and movie.size[0] >= 800 and movie.n_frames == 100
+    assert len(set(zip(*[iter(movie.getpalette("RGB"))] * 3))) >= 128
+    for i in (60, 80, 99):
+        movie.seek(i)
+        shown = np.asarray(movie.convert("RGB")).astype(int)
+        for name, colour in (DRAWN | {"page": "white"}).items():
+            gap = np.abs(shown - np.round(255 * np.array(to_rgb(colour)))).max(-1)
+            assert (gap <= FEW).sum() > 200, f"frame {i} shows no {name}"
+
+
+def test_a_map_drawn_fast_looks_like_one_drawn_by_matplotlib():
+    p = np.add.outer(np.linspace(0, 0.3, 9), np.linspace(0, 0.6, 9))  # rises to the right and up
+    pages = []
+    for draw in (class_map, QuickMap):
+        fig, ax = plt.subplots(figsize=(3, 3), dpi=100)
+        draw(ax, p, 0, 1)
+        ax.set(xlim=(0, 1), ylim=(0, 1))
+        fig.canvas.draw()
+        pages.append(np.asarray(fig.canvas.buffer_rgba()).astype(int))
+        plt.close(fig)
+    apart = np.abs(pages[0] - pages[1]).max(-1)
+    assert (apart > FEW).mean() < 0.04, "more than the borders between colours differ"
 
 
 def test_only_what_moves_is_drawn_again(ax):
