@@ -436,7 +436,8 @@ def unpacked(tmp_path_factory):
 
 def run_alone(folder, *words):
     """A script of the zip, in an interpreter that finds nothing else of the project."""
-    block = "import sys; sys.path = [p for p in sys.path if not p.startswith(sys.argv[1])]"
+    others = "'site-packages' in p or not p.startswith(sys.argv[1])"
+    block = f"import sys; sys.path = [p for p in sys.path if {others}]"
     start = f"{block}; sys.meta_path = [f for f in sys.meta_path if '__editable__' not in repr(f)]"
     start += "; import runpy; sys.argv = sys.argv[2:]; sys.path.insert(0, '.')"
     start += "; runpy.run_path(sys.argv[0], run_name='__main__')"
