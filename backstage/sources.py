@@ -14,7 +14,7 @@ from pathlib import Path
 import requests
 from torch.utils.data import TensorDataset
 from tqdm.auto import tqdm
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from backstage.report import write_whole
 from backstage.settings import bars_hidden
@@ -22,10 +22,10 @@ from backstage.settings import bars_hidden
 CACHE = (
     Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deep-learning-coursework"
 )
-TIMEOUT = 10  # seconds without a byte before a download counts as failed
+TIMEOUT = 6  # seconds without a byte before a download counts as failed
 SLOWEST = 50_000  # bytes per second, on average over all but TIMEOUT seconds of a download
 LONGEST = 1800  # seconds that a download may take
-RETRIES = 1  # further attempts at each address
+RETRIES = 1  # further attempts at an address that breaks off
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,8 @@ def fetch(url: str) -> bytes:
     for left in reversed(range(RETRIES + 1)):
         try:
             return _download(url)
+        except requests.Timeout:
+            raise  # the next address is asked sooner
         except requests.RequestException:
             if not left:
                 raise
@@ -119,6 +121,8 @@ def _next_piece(answer: requests.Response) -> bytes:
     """What has come of a file, without waiting for more; nothing at its end."""
     try:
         return answer.raw.read1(1 << 20)
+    except ReadTimeoutError as e:
+        raise requests.Timeout(e) from e
     except HTTPError as e:  # of urllib3, which is no OSError
         raise requests.ConnectionError(e) from e
 

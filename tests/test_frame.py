@@ -259,6 +259,27 @@ def test_ctrl_c_stops_the_kernels_at_once_with_one_line(tmp_path):
     assert not (tmp_path / "c").exists()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals as Unix has them")
+def test_ctrl_c_during_the_imports_ends_the_runner_without_a_traceback(tmp_path):
+    slow = "import time\nprint('importing', flush=True)\ntime.sleep(60)"
+    (tmp_path / "nbformat.py").write_text(slow)
+    process = subprocess.Popen(
+        [sys.executable, "tools/notebooks.py", "run"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(signal.SIGINT)
+        printed = process.communicate(timeout=20)[0]
+    finally:
+        process.kill()
+    assert (process.returncode, printed) == (130, "")
+
+
 def is_installed():
     try:
         metadata.distribution("deep-learning-coursework")

@@ -199,12 +199,18 @@ def test_a_damaged_file_in_a_cache_that_cannot_be_written_is_passed_over(small, 
 
 
 class Slow(Quiet):
-    """Promises a thousand bytes; sends one at a time, or half of them and nothing more."""
+    """Promises a thousand bytes; sends one at a time, half of them and nothing more, or none."""
+
+    asked = 0
 
     def do_GET(self):
         self.send_response(200)
         self.send_header("Content-Length", "1000")
         self.end_headers()
+        Slow.asked += 1
+        if "silent" in self.path:
+            time.sleep(2)
+            return
         if "half" in self.path:
             self.wfile.write(bytes(500))
             return
@@ -238,6 +244,14 @@ def test_no_download_takes_for_ever(small, slow, monkeypatch):
     monkeypatch.setattr(sources, "LONGEST", 0.3)
     with pytest.raises(TimeoutError, match="too slow"):
         sources.fetch(f"{slow}/trickle")
+
+
+def test_a_silent_server_is_asked_once(small, slow, monkeypatch):
+    monkeypatch.setattr(sources, "TIMEOUT", 0.3)
+    monkeypatch.setattr(Slow, "asked", 0)
+    with pytest.raises(OSError, match="timed out"):
+        sources.fetch(f"{slow}/silent")
+    assert Slow.asked == 1
 
 
 def test_half_a_file_counts_as_none(small, slow, server, monkeypatch):

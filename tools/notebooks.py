@@ -26,6 +26,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
+import interrupt  # noqa: F401
 import nbformat
 import pages
 import prose
@@ -323,6 +324,7 @@ def main() -> int:
     Returns:
         The exit status: 0, 1 if a notebook failed, or 130 after Ctrl-C.
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the slow imports are over
     try:
         return int(not _command())
     except KeyboardInterrupt:
