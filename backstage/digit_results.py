@@ -52,7 +52,7 @@ class Answers:
 
     @property
     def class_interval(self) -> Interval:
-        """95 % intervals over images for the mean over networks of each class in per cent, (10,)."""
+        """95 % intervals over images for each class's mean over networks in per cent, (10,)."""
         share = 100 * self.right.mean(0)  # (images,) of the networks that read it
         y = self.y.numpy()
         return Interval(*np.array([mean_interval(share[y == k]) for k in range(10)]).T)
