@@ -36,6 +36,7 @@ Sweeps
     sweep_identity      what a training is made of: its code, and all that it uses
     sweep_trials        one trial: a training with certain settings, inside a tracked run
     sweep_importance    which settings matter
+    sweep_parallel      a line per trial, from its settings to its value
     sweep_plots         what a sweep found, as pictures
 
 Data

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from backstage.digit_results import Answers, calibration
 from backstage.digit_search import Tried
-from backstage.plots import log_ticks, plot_rows, plot_shares
-from backstage.style import BLACK, BLUE, ORANGE, TEXT_WIDTH
+from backstage.plots import log_ticks, plot_rows
+from backstage.style import BLACK, BLUE, HALF_WIDTH, ORANGE, TEXT_WIDTH
 
 
 def plot_dots(
@@ -48,25 +48,33 @@ def plot_ladder(ax: Axes, steps: dict[str, np.ndarray]) -> None:
     ax.set(xlabel="validation error [%]", ylim=(-len(steps) + 0.5, 0.5))
 
 
+def diverged(groups: Sequence[Sequence[Tried]], top: float) -> int:
+    """Trainings whose validation loss is above `top`, or no number at all."""
+    return sum(int((~(one.loss <= top)).sum()) for group in groups for one in group)
+
+
 def draw_rates(groups: Sequence[Sequence[Tried]], top: float) -> Figure:
     """Validation loss against the rate, for each optimiser and schedule.
 
     Args:
         groups: what `tune_rates` gives.
-        top: the end of the loss axis [nats]; what lies above diverged, or nearly so.
+        top: the end of the loss axis [nats]; what lies above diverged, or nearly so, and stands as
+            a triangle at the upper edge.
     """
-    fig, ax = plt.subplots(figsize=(TEXT_WIDTH / 2, 2.8))
+    fig, ax = plt.subplots(figsize=(HALF_WIDTH, 2.8))
     for group, colour, style in zip(groups, (BLUE, BLUE, ORANGE), ("--", "-", "-")):
         rates = [one.recipe.rate for one in group]
         losses = np.array([one.loss for one in group])
         ax.plot(rates, losses.mean(1), style, c=colour, lw=0.9, label=group[0].name)
         ax.plot(rates, losses, "o", c=colour, ms=3, alpha=0.6, mew=0)
-    lowest = 0.85 * min(one.loss.min() for group in groups for one in group)
+        above = [rate for rate, some in zip(rates, losses) if not (some <= top).all()]
+        ax.plot(above, [top] * len(above), "^", c=colour, ms=5, clip_on=False)
+    lowest = 0.85 * min(np.nanmin(one.loss) for group in groups for one in group)
     ax.set(xscale="log", yscale="log", xlabel="rate, or its maximum", ylim=(lowest, top))
     ax.set_ylabel("validation loss [nats]")
     log_ticks(ax.yaxis, [v for v in (0.05, 0.07, 0.1, 0.2, 0.3, 0.5) if lowest < v < top])
     log_ticks(ax.xaxis, [0.001, 0.003, 0.01, 0.03, 0.1, 0.3])
-    fig.legend(loc="outside upper center", ncols=2, fontsize=7)
+    fig.legend(loc="outside upper center", ncols=2, columnspacing=1)
     return fig
 
 
@@ -79,7 +87,7 @@ def plot_error(ax: Axes, rows: Sequence[dict], **line: object) -> None:
 
 def draw_curves(groups: dict[str, Sequence[Sequence[dict]]], colours: Sequence[str]) -> Figure:
     """Losses (left) and validation errors (right) of groups of trainings, one line a network."""
-    fig, (left, right) = plt.subplots(1, 2, figsize=(TEXT_WIDTH, 2.5))
+    fig, (left, right) = plt.subplots(1, 2, figsize=(TEXT_WIDTH, 2.7))
     for (name, trainings), colour in zip(groups.items(), colours):
         for i, rows in enumerate(trainings):
             plot_rows(left, rows, "train/loss", "--", c=colour, lw=0.7, label=None)
@@ -91,21 +99,22 @@ def draw_curves(groups: dict[str, Sequence[Sequence[dict]]], colours: Sequence[s
     log_ticks(left.yaxis, [0.02, 0.05, 0.1, 0.2, 0.5, 1])
     log_ticks(right.yaxis, [1, 1.5, 2, 3, 5, 10])
     left.legend()
-    right.legend(fontsize=7)
+    colour_key = right.get_legend_handles_labels()
+    fig.legend(*colour_key, loc="outside upper center", ncols=len(groups))
     return fig
 
 
 def plot_classes(ax: Axes, groups: Sequence[Answers]) -> None:
-    """Draw the accuracy of each class: one network with Wilson's intervals, the others as dots."""
-    count = np.bincount(groups[0].y.numpy(), minlength=10)
-    for some, shift in zip(groups, (-0.17, 0.13)):
-        hits = some.class_hits
+    """Draw the accuracy of each class: mean and standard deviation over networks, and each one."""
+    for some, shift in zip(groups, (-0.2, 0.1)):
+        each = some.class_accuracy
         at = np.arange(10) + shift
-        plot_shares(ax, at, hits[0], count, fmt="o", c=some.colour, label=some.label)
-        others = 100 * hits[1:] / count
-        ax.plot(np.tile(at + 0.12, (len(others), 1)), others, ".", c=some.colour, ms=3, alpha=0.6)
+        style = {"fmt": "o", "ms": 4, "capsize": 2, "lw": 0.9, "c": some.colour}
+        ax.errorbar(at, each.mean(0), each.std(0, ddof=1), label=some.label, **style)
+        beside = np.tile(at + 0.13, (len(each), 1))
+        ax.plot(beside, each, ".", c=some.colour, ms=3, alpha=0.6)
     ax.set(xlabel="class", ylabel="test accuracy [%]", xticks=range(10))
-    ax.legend(loc="lower left", ncols=2)
+    ax.legend(ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
 
 def plot_calibration(ax: Axes, groups: Sequence[Answers]) -> None:
@@ -120,8 +129,12 @@ def plot_calibration(ax: Axes, groups: Sequence[Answers]) -> None:
         error = np.stack([low, high]).clip(0)
         ax.errorbar(doubt, wrong, error, label=some.label, **style)
     ax.plot([0.01, 60], [0.01, 60], ":", c="0.4", label="calibrated")
-    ax.set(xscale="log", yscale="log", xlabel="doubt: 100 % $-$ confidence")
+    ax.set(xscale="log", yscale="log", xlabel="doubt: 100 % $-$ confidence [%]")
     ax.set_ylabel("answers that are wrong [%]")
+    for axis in (ax.xaxis, ax.yaxis):
+        log_ticks(axis, [0.01, 0.1, 1, 10, 100])
+    ax.set_ylim(0.5 * ax.get_ylim()[0], 120)
+    ax.legend(ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
 
 def draw_weights(rows: dict[str, np.ndarray]) -> Figure:

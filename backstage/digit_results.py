@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from backstage.statistics import Interval, reliability
+from backstage.statistics import Interval, mean_interval, reliability
 
 EDGES = 1 - np.array([1, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01, 0.003, 0.001, 0])  # of confidence
 
@@ -46,6 +46,18 @@ class Answers:
         return np.array([np.bincount(y, right, 10) for right in self.right]).astype(int)
 
     @property
+    def class_accuracy(self) -> np.ndarray:
+        """Share of right answers of each network in each class in per cent, (networks, 10)."""
+        return 100 * self.class_hits / np.bincount(self.y.numpy(), minlength=10)
+
+    @property
+    def class_interval(self) -> Interval:
+        """95 % intervals over images for each class's mean over networks in per cent, (10,)."""
+        share = 100 * self.right.mean(0)  # (images,) of the networks that read it
+        y = self.y.numpy()
+        return Interval(*np.array([mean_interval(share[y == k]) for k in range(10)]).T)
+
+    @property
     def confusion(self) -> np.ndarray:
         """Answers of all networks together, (10, 10): rows are true classes."""
         pairs = (10 * self.y + self.answer).flatten()
@@ -55,6 +67,19 @@ class Answers:
     def calibration_error(self) -> np.ndarray:
         """Expected calibration error of each network in percentage points, (networks,)."""
         return np.array([100 * reliability(log_p, self.y, EDGES).error for log_p in self.log_p])
+
+
+def class_rows(answers: Answers) -> list[list[str]]:
+    """Rows of a table of classes: mean over networks, standard deviation, interval over images."""
+    each = answers.class_accuracy
+    low, high = answers.class_interval
+    rows = {
+        f"{answers.label}, mean": each.mean(0),
+        r"\quad sd over networks": each.std(0, ddof=1),
+        r"\quad 95 % from": low,
+        r"\quad to": high,
+    }
+    return [[name, *(f"{value:.1f}" for value in row)] for name, row in rows.items()]
 
 
 @dataclass(frozen=True)

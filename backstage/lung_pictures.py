@@ -95,8 +95,8 @@ def _draw_block(ax: Axes, block: Block, x: float) -> _Place:
     y = -1.55 * block.level
     colour = {"down": BLUE, "merge": GREEN, "head": RED}[block.name]
     ax.add_patch(Rectangle((x, y - high / 2), wide, high, fc=colour, alpha=0.75, lw=0))
-    label = f"{block.channels} x {block.side}$^2$"
-    ax.text(x + wide / 2, y + high / 2 + 0.08, label, ha="center", fontsize=7)
+    label = rf"{block.channels} $\times$ {block.side}$^2$"
+    ax.text(x + wide / 2, y + high / 2 + 0.08, label, ha="center", fontsize=8)
     return _Place(x, x + wide, y)
 
 
@@ -144,8 +144,8 @@ def plot_cuts(ax: Axes, cuts: np.ndarray, curves: dict[str, np.ndarray]) -> None
     """Draw the mean Dice against the threshold on the probability, a line for each set."""
     for (name, curve), style in zip(curves.items(), ("--", "-")):
         ax.plot(cuts, curve, style, label=name)
-    ax.set(xlabel="threshold on probability", ylabel="mean Dice")
-    ax.legend()
+    ax.set(xlabel="threshold on\nprobability", ylabel="mean Dice")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
 
 def plot_error_maps(axes: Sequence[Axes], maps: dict[str, np.ndarray]) -> None:

@@ -29,11 +29,12 @@ def costs(
     fig, axes = plt.subplots(1, 2, figsize=(TEXT_WIDTH, 2.4), sharey=True)
     for name, colour, marker in zip(doubled, (RED, BLUE), "os"):
         axes[0].semilogy(doublings, doubled[name], f"{marker}-", ms=3, c=colour, label=name)
-        axes[1].semilogy(layers, deep[name], f"{marker}-", ms=3, c=colour)
+        axes[1].semilogy(layers, deep[name], f"{marker}-", ms=3, c=colour, label=name)
     axes[0].set(xlabel="times x = x + x", ylabel="products, counted", title="a doubled value")
     axes[0].set_xticks(range(0, max(doublings) + 1, 4))
     axes[1].set(xlabel="hidden layers of 3 units", title="a small deep network")
-    axes[0].legend()
+    for ax in axes:
+        ax.legend(loc="upper left")
     return fig
 
 
@@ -124,7 +125,8 @@ def regimes(
     """
     fig, axes = plt.subplots(2, 3, figsize=(TEXT_WIDTH, 4.1), sharey="row")
     for top, bottom, (title, found) in zip(*axes, outcomes.items()):
-        top.plot(grid, found.curve[1:, -1].T, color=SKY, lw=0.5)
+        others = top.plot(grid, found.curve[1:, -1].T, color=SKY, lw=0.5)
+        others[0].set_label("other seeds")
         top.plot(grid, truth, "k--", lw=0.8, label="truth")
         top.plot(grid, found.curve[0, -1], color=BLUE, label="first seed")
         top.plot(*points, "o", color=ORANGE, ms=3, label="its training points")
@@ -141,7 +143,8 @@ def regimes(
     axes[0, 0].set_ylabel("$y$")
     axes[1, 0].set_ylabel("mean squared error")
     axes[0, 0].legend(loc="lower right", fontsize=7)
-    axes[1, 0].legend(loc="upper right")
+    for bottom in axes[1]:
+        bottom.legend(loc="upper right")
     return fig
 
 
@@ -154,7 +157,6 @@ def capacity(ax: Axes, widths: Sequence[int], losses: Mapping[str, np.ndarray]) 
         ax.errorbar(place + 0.08 * (k - 1.5), middle, (middle - low, high - middle), **style)
     ax.set(xlabel="hidden units", ylabel="mean squared error", yscale="log", ylim=(0.006, 1))
     ax.set_xticks(place, ["line" if w == 0 else str(w) for w in widths])
-    ax.legend(ncols=2, loc="lower left")
 
 
 def choice(ax: Axes, sizes: Sequence[int], promised: np.ndarray, kept: np.ndarray) -> None:
@@ -169,7 +171,6 @@ def choice(ax: Axes, sizes: Sequence[int], promised: np.ndarray, kept: np.ndarra
         )
     ax.set(xlabel="candidates to choose from", ylabel="mean squared error", xscale="log")
     log_ticks(ax.xaxis, (1, 4, 16, 64))
-    ax.legend()
 
 
 def capacity_and_choice(
@@ -180,7 +181,9 @@ def capacity_and_choice(
     capacity(axes[0], widths, losses)
     choice(axes[1], sizes, *chosen)
     for ax in axes:
-        ax.axhline(noise, color="k", ls=":", lw=0.8)
+        ax.axhline(noise, color="k", ls=":", lw=0.8, label="noise")
+    axes[0].legend(ncols=2, loc="lower left")
+    axes[1].legend()
     return fig
 
 

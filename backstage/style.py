@@ -5,6 +5,7 @@ import logging
 import matplotlib.pyplot as plt
 
 TEXT_WIDTH = 6.3  # inches of the printed line; figures are drawn at the size of print
+HALF_WIDTH = 3.06  # inches of a figure that has another beside it
 
 # Okabe and Ito's colours, safe for colour-blind readers; their vermilion, which prints as orange,
 # gives way to a dark red

@@ -11,7 +11,7 @@ from matplotlib.text import Text
 
 from backstage.movies import animate
 from backstage.style import TEXT_WIDTH
-from backstage.xor_view import XorView
+from backstage.xor_view import XorView, probability_key
 
 WIDTH = 800  # pixels
 BANDS = 5  # colours of the probabilities; each border between two costs bytes in every frame
@@ -81,7 +81,7 @@ def plot_snapshots(films: Sequence[Filmed], points: tuple, epochs: Sequence[int]
         points: x (n, 2) and y (n,).
         epochs: the moments, 0 for the first weights.
     """
-    fig, axes = plt.subplots(len(films), len(epochs), figsize=(TEXT_WIDTH, 3.0))
+    fig, axes = plt.subplots(len(films), len(epochs), figsize=(TEXT_WIDTH, 3.1))
     for row, film in zip(axes, films):
         for ax, epoch in zip(row, epochs):
             view = XorView(ax, *points)
@@ -90,4 +90,7 @@ def plot_snapshots(films: Sequence[Filmed], points: tuple, epochs: Sequence[int]
             ax.set_title(f"epoch {epoch}{loss}", fontsize=8)
             ax.set(xlabel="", ylabel="", xticks=[], yticks=[])
         row[0].set_ylabel(film.title)
+    probability_key(axes)
+    handles = [*view.lines, view.curve]
+    fig.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return fig

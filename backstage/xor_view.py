@@ -40,6 +40,13 @@ def class_map(ax: Axes, p: np.ndarray, low: float, high: float) -> AxesImage:
     )
 
 
+def probability_key(axes: Axes | np.ndarray) -> None:
+    """Put a colour bar for p(y = 1) beside axes, or an array of them, that show a `class_map`."""
+    first = np.ravel(axes)[0]
+    key = first.figure.colorbar(first.images[0], ax=axes, label="$p(y = 1)$", ticks=(0, 0.5, 1))
+    key.outline.set_linewidth(0.5)
+
+
 class QuickMap(AxesImage):
     """Probabilities as a few bands of colour, drawn several times as fast as by `class_map`.
 

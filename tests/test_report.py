@@ -1,17 +1,24 @@
 """The report and the write-ups: results are macros that notebooks wrote, and every figure is there,
 shown and captioned."""
 
+import io
 import json
 import re
 import shutil
 import subprocess
+import zlib
 
 import pytest
 import submission
+from matplotlib import pyplot as plt
+
+import helpers as h
 
 ROOT = submission.ROOT
 WRITEUPS = sorted(ROOT.glob("companions/*/writeup.tex"))
 DOCUMENTS = [ROOT / "report", *(path.parent for path in WRITEUPS)]
+FIGURES = [path for folder in DOCUMENTS for path in sorted((folder / "figures").glob("*.pdf"))]
+SMALLEST = 7  # points
 
 
 @pytest.mark.parametrize("folder", DOCUMENTS, ids=lambda p: p.name)
@@ -74,6 +81,47 @@ def test_a_number_that_only_prose_quotes_is_used(small):
 def test_a_record_that_does_not_fit_the_macros_is_noticed(small):
     (small / "numbers.json").write_text(json.dumps({"xorA": {"text": "1"}}))
     assert ["the same numbers" in p for p in submission.report_problems(small)] == [True]
+
+
+def text_sizes(pdf):
+    """Points of every text that Matplotlib wrote; of a formula those of its largest letters."""
+    sizes = []
+    for stream in re.findall(rb"stream\r?\n(.*?)endstream", pdf, re.S):
+        try:
+            code = zlib.decompress(stream)
+        except zlib.error:
+            continue
+        for block in re.findall(rb"\bBT\b(.*?)\bET\b", code, re.S):
+            found = re.findall(rb"/\S+ ([\d.]+) Tf", block)
+            sizes += [max(map(float, found))] if found else []
+    return sizes
+
+
+@pytest.mark.parametrize("path", FIGURES, ids=lambda p: f"{p.parts[-3]}-{p.stem}")
+def test_no_text_in_a_figure_is_smaller_than_seven_points(path):
+    pdf = path.read_bytes()
+    assert min(text_sizes(pdf), default=SMALLEST) >= SMALLEST
+    width = float(re.search(rb"/MediaBox \[ ?0 0 ([\d.]+)", pdf)[1])
+    assert width <= 72 * h.TEXT_WIDTH + 1, "wider than the text"
+
+
+@pytest.mark.parametrize("folder", DOCUMENTS, ids=lambda p: p.name)
+def test_figures_are_printed_at_the_size_at_which_they_are_drawn(folder):
+    """So the sizes of their letters are those of print."""
+    for path in (*folder.glob("*.tex"), *folder.glob("sections/*.tex")):
+        for options, name in re.findall(r"\\includegraphics(\[.*?\])?\{(.*?)\}", path.read_text()):
+            assert not options or name.endswith(".png"), f"{name} is scaled in {path.name}"
+
+
+@pytest.mark.parametrize("size, label", [(6.5, "words"), (6, "$10^{-2}$"), (8, "$10^{-2}$")])
+def test_the_size_of_text_is_read_from_a_figure(size, label):
+    h.use_style()
+    fig = plt.figure()
+    fig.text(0.5, 0.5, label, fontsize=size)
+    page = io.BytesIO()
+    fig.savefig(page, format="pdf")
+    plt.close(fig)
+    assert text_sizes(page.getvalue()) == [size]
 
 
 @pytest.mark.skipif(not shutil.which("latexmk"), reason="latexmk is not installed")

@@ -193,12 +193,38 @@ def test_parallel_coordinates_put_every_setting_at_its_height_and_the_best_in_re
     ]
     fig, ax = plt.subplots()
     parallel_coordinates(ax, config, trials)
-    lines = {line.get_color(): line.get_ydata() for line in ax.lines if len(line.get_ydata()) == 4}
+    lines = {line.get_color(): line.get_ydata() for line in ax.lines if len(line.get_ydata()) == 7}
     best_end = 0 if goal == "minimize" else 1
-    assert lines[RED] == pytest.approx([0.5, 1, 0.25, best_end])
-    assert lines["0.85"][:3] == pytest.approx([0, 0, 0]) and len(lines) == 3
+    assert lines[RED] == pytest.approx([0.5, 0.5, 1, 1, 0.25, 0.25, best_end])
+    assert lines["0.85"][:6] == pytest.approx([0] * 6) and len(lines) == 3
     assert plt.get_cmap("viridis")(1.0) in lines, "the worse trial should be light"
     assert [t.get_text() for t in ax.get_xticklabels()] == ["rate", "kind", "width", "val/loss"]
+    plt.close(fig)
+
+
+@pytest.mark.parametrize("goal", ["minimize", "maximize"])
+def test_lines_run_level_past_labels_and_those_beyond_the_colour_bar_are_counted(goal):
+    config = PICTURE | {"metric": {"name": "val/loss", "goal": goal}}
+    trials = drawn_trials(0)[:: 1 if goal == "minimize" else -1]
+    fig, ax = plt.subplots(figsize=(6.3, 3))
+    parallel_coordinates(ax, config, trials, " [nats]")
+    fig.draw_without_rendering()
+    (best,) = [line for line in ax.lines if line.get_label() == "best trial"]
+    x, y = best.get_data()
+    for i, name in enumerate(("rate", "kind", "width")):
+        column = ax.transData.transform([(x[2 * i], 0), (x[2 * i + 1], 0)])[:, 0]
+        assert y[2 * i] == y[2 * i + 1] and x[2 * i] < i < x[2 * i + 1]
+        for text in ax.texts:
+            if text.get_position()[0] == i:
+                ends = text.get_window_extent()
+                assert column[0] < ends.x0 and ends.x1 < column[1], f"a label of {name} is too wide"
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels[-1] == "6 trials end beyond the scale", "the worst tenth of sixty"
+    (bar,) = ax.child_axes
+    names = [text.get_text() for text in bar.get_yticklabels()]
+    sign = r"$\geq$" if goal == "minimize" else r"$\leq$"
+    assert names[-1 if goal == "minimize" else 0].startswith(sign) and len(names) == 5
+    assert ax.get_xticklabels()[-1].get_text() == "val/loss [nats]"
     plt.close(fig)
 
 
