@@ -45,7 +45,7 @@ def in_parallel(function: Callable, jobs: Sequence[dict], description: str) -> l
     """
     workers = _workers(len(jobs))
     if workers < 2:
-        return [function(**job) for job in jobs]
+        return [function(**job) for job in progress(jobs, description)]
     results = []
     packed = cloudpickle.dumps(function)
     with ProcessPoolExecutor(workers, _fresh_processes(), _start_worker, (packed,)) as pool:
@@ -83,6 +83,7 @@ def _start_worker(packed: bytes) -> None:
     threading.Thread(target=_follow_parent, daemon=True).start()
     torch.set_num_threads(1)
     os.environ["TQDM_DISABLE"] = "1"
+    os.environ.pop("COURSEWORK_PROGRESS", None)
     _work.function = pickle.loads(packed)
 
 

@@ -1,13 +1,14 @@
 """Where the project lies, whether this is a quick run, and whether progress bars are shown."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sized
 from pathlib import Path
 from typing import TypeVar
 
 from tqdm.auto import tqdm
 
 T = TypeVar("T")
+_levels: list[str] = []  # how far the loops are that run now, the outermost first
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = os.environ.get("COURSEWORK_QUICK", "0") not in ("", "0")  # fewer repeats, same code path
@@ -24,5 +25,22 @@ def bars_hidden() -> bool:
 
 
 def progress(items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
-    """Walk through items behind a progress bar that disappears at the end."""
+    """Walk through items behind a progress bar that disappears at the end.
+
+    Where bars are hidden and COURSEWORK_PROGRESS names a file, the file holds how far one is: the
+    notebook runner shows it.
+    """
+    place = os.environ.get("COURSEWORK_PROGRESS")
+    if place and bars_hidden():
+        return _reported(items, description, total, Path(place))
     return tqdm(items, description, total, leave=False, disable=bars_hidden())
+
+
+def _reported(items: Iterable[T], description: str, total: int | None, place: Path) -> Iterator[T]:
+    level = len(_levels)
+    whole = total or (len(items) if isinstance(items, Sized) else "?")
+    for done, item in enumerate(items):
+        _levels[level:] = [f"{description} {done}/{whole}"]
+        place.write_text(", ".join(_levels), encoding="utf-8")
+        yield item
+    del _levels[level:]

@@ -422,3 +422,23 @@ def test_plot_lines_and_functions_are_counted():
     module = 'def f():\n    """Two\n    lines."""\n\n    import own\n    return own\n'
     assert count.functions(module) == [count.Function("f", 6, 3)]
     assert count.hidden_imports(module, ["own"]) == 1
+
+
+def test_the_runner_shows_how_far_a_long_cell_is(project, monkeypatch):
+    shown = []
+    monkeypatch.setattr(notebooks, "PACE", 0.05)
+    monkeypatch.setattr(notebooks.tqdm, "set_postfix_str", lambda bar, text: shown.append(text))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    code = """
+import time
+from backstage.settings import progress
+
+for seed in progress(range(2), "seeds"):
+    for epoch in progress(range(3), "epochs"):
+        time.sleep(0.2)
+"""
+    path = project / "long.ipynb"
+    nbformat.write(notebook(code), path)
+    took = notebooks.execute(path)
+    assert isinstance(took, float), took
+    assert "seeds 1/2, epochs 2/3" in shown

@@ -20,9 +20,11 @@ import os
 import re
 import signal
 import sys
+import tempfile
+import threading
 import time
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -54,6 +56,7 @@ QUIET = {
     "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
 }
 AT_ONCE = 2  # notebooks
+PACE = 1 if sys.stderr.isatty() else 20  # seconds between updates of a bar; fewer in a log file
 MINUTES = {  # measured on two cores; what is not listed takes less than one
     "x_ray_segmentation": 17,
     "elec576": 10,
@@ -154,15 +157,14 @@ def execute(
     """
     nb = read(path)
     wanted = state(path, nb, ROOT)
-    bar = _bar(path.stem, len(nb.cells))
+    env = _environment(wanted, quick, at_once)
     start = time.perf_counter()
-    try:
-        client = _client(nb, path, bar, running or Running())
-        asyncio.run(client.async_execute(env=_environment(wanted, quick, at_once)))
-    except Exception as error:  # a failing cell or a dead kernel; the other notebooks still run
-        return error
-    finally:
-        bar.close()
+    with _bar(path.stem, len(nb.cells)) as bar, _followed(bar) as place:
+        try:
+            client = _client(nb, path, bar, running or Running())
+            asyncio.run(client.async_execute(env=env | {"COURSEWORK_PROGRESS": place}))
+        except Exception as error:  # a failing cell or a dead kernel; the other notebooks still run
+            return error
     nb.metadata["coursework"] = {"state": wanted}
     out = _place(path, quick)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -182,8 +184,28 @@ def _environment(wanted: str, quick: bool, at_once: int) -> dict[str, str]:
 
 
 def _bar(name: str, cells: int) -> tqdm:
-    pace = 0.5 if sys.stderr.isatty() else 20  # seconds between updates; a log file needs fewer
-    return tqdm(total=cells, desc=name, unit="cell", leave=False, mininterval=pace)
+    return tqdm(total=cells, desc=name, unit="cell", leave=False, mininterval=PACE)
+
+
+@contextlib.contextmanager
+def _followed(bar: tqdm) -> Iterator[str]:
+    """Show behind a bar what the kernel writes into the file, whose name this gives."""
+    ended = threading.Event()
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "progress"
+        place.touch()
+
+        def follow() -> None:
+            while not ended.wait(PACE):
+                bar.set_postfix_str(place.read_text(encoding="utf-8"))
+
+        thread = threading.Thread(target=follow)
+        thread.start()
+        try:
+            yield str(place)
+        finally:
+            ended.set()
+            thread.join()
 
 
 def _client(nb: nbformat.NotebookNode, path: Path, bar: tqdm, running: Running) -> NotebookClient:
