@@ -40,7 +40,7 @@ def check_training(
 
 def check_together(networks: Sequence, epsilon: float | Sequence[float]) -> np.ndarray:
     """Give each network's step; ValueError unless the networks can be trained as one array."""
-    kinds = {(tuple(W.shape for W, _ in n.parameters), n.actFun_type) for n in networks}
+    kinds = {(tuple(W.shape for W, _ in n.parameters), n.actFun_type.lower()) for n in networks}
     if len(kinds) != 1:
         raise ValueError("networks trained together need one shape and one activation function")
     if np.shape(epsilon) not in ((), (len(networks),)):

@@ -50,8 +50,7 @@ class Picture(NamedTuple):
 
 MAIN = {"well trained": "well trained/seed 0"}
 KINDS = {
-    name: f"compared/{label(kind)}, width 8/seed 0"
-    for name, kind in COMPARED["activation"].items()
+    name: f"compared/{label(kind)}, width 8/seed 0" for name, kind in COMPARED["activation"].items()
 }
 INSIDE = "^(conv2|fc1) (net input|activation|pooled)/std|^conv2 (weight|bias)/std"
 PICTURES = {
