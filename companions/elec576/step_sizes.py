@@ -1,12 +1,12 @@
 """The step size of every kind of training that part 2c compares, chosen with the same care.
 
-    python companions/elec576/step_sizes.py       scans again (about 6 minutes on two idle cores)
+    python companions/elec576/step_sizes.py       scans again (minutes on two idle cores)
 
 Each kind is trained over half an epoch (550 iterations), from two seeds that are not used again,
 with three steps, a factor of about 3 apart, the same for all kinds of one optimiser. While the
 lowest validation loss belongs to the smallest or the largest of them, one more is tried beyond it.
-The scan takes about as long as the notebook, so its losses are stored, in step_sizes.json, and the
-notebook reads them.
+That would make the notebook half as long again, so the losses are stored, in step_sizes.json, and
+the notebook reads them.
 """
 
 import json
