@@ -14,53 +14,17 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from fingerprint import ROOT
-from grading.marks import Released, Task, released_in, task
-from grading.runner import one_line
+from grading.marks import Released, released_in, task
+from grading.points import Graded, marks_of
 from grading.sandbox import Limits, Sandbox
-from grading.tables import as_csv, markdown, number
+from grading.tables import as_csv, markdown, number, one_line
 from tqdm import tqdm
 
 EDITION = ROOT / "build/practice"
 AT_ONCE = 2  # submissions
-
-
-@dataclass
-class Mark:
-    """What came of an exercise."""
-
-    exercise: str
-    most: float = 0.0
-    points: float = 0.0
-    message: str = ""
-
-    @property
-    def passed(self) -> bool:
-        """Whether all of its checks passed."""
-        return not self.message
-
-
-@dataclass
-class Graded:
-    """What came of a submission."""
-
-    name: str
-    notebook: str = ""
-    marks: list[Mark] = field(default_factory=list)
-    problem: str = ""  # why it could not be graded, or not to its end
-
-    @property
-    def points(self) -> float:
-        """All points that were reached."""
-        return sum(mark.points for mark in self.marks)
-
-    @property
-    def most(self) -> float:
-        """All points that could be reached."""
-        return sum(mark.most for mark in self.marks)
 
 
 def grade(path: Path, name: str, released: list[Released], sandbox: Sandbox) -> Graded:
@@ -74,45 +38,6 @@ def grade(path: Path, name: str, released: list[Released], sandbox: Sandbox) -> 
     results, why = sandbox.run(cells, place.as_posix())
     problem = f"Its process failed: {one_line(why)}." if why else ""
     return Graded(name, wish.released.path.stem, marks_of(wish, results), problem)
-
-
-def marks_of(wish: Task, results: list[dict]) -> list[Mark]:
-    """The marks that follow from what came of the cells.
-
-    Args:
-        wish: the submission.
-        results: number and error of the answers and checks that were run, and the exercises that
-            were filled in with the project's own answer by then.
-    """
-    by_cell = {result["cell"]: result for result in reversed(results)}
-    marks = {}
-    for cell in wish.cells:
-        if cell.kind == "check":
-            marks.setdefault(cell.exercise, Mark(cell.exercise))
-    for exercise in wish.missing:
-        if exercise in marks:
-            marks[exercise].message = "its answer cell is missing"
-    for place, cell in enumerate(wish.cells):
-        if cell.exercise in marks:
-            mark = marks[cell.exercise]
-            error = _error(cell.exercise, by_cell.get(place))
-            if cell.kind == "check":
-                mark.most += cell.points
-                mark.points += cell.points * (not error)
-            mark.message = mark.message or error
-    for mark in marks.values():
-        if mark.points == mark.most:  # an error in an answer that passes its checks is none
-            mark.message = ""
-    return list(marks.values())
-
-
-def _error(exercise: str, result: dict | None) -> str:
-    """Why a cell does not count, "" if it does."""
-    if result is None:
-        return "was not reached within the time"
-    if exercise in result.get("filled", []):
-        return "filled in with the project's own answer"
-    return one_line(str(result["error"])) if result.get("error") else ""
 
 
 def table(graded: list[Graded], single: bool) -> tuple[list[str], list[list[str]]]:

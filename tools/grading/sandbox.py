@@ -12,6 +12,7 @@ most containers), files and network are not closed off; `Sandbox.note` tells whi
 """
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -23,29 +24,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-import psutil
+from grading.processes import end
+from grading.surroundings import FONTS, HERE, environment, visible
 
-HERE = Path(__file__).resolve().parent
-KEPT = ("LANG", "LC_ALL", "TZ", "SYSTEMROOT", "COURSEWORK_QUICK")
-SET = {
-    "PATH": os.defpath,
-    "COURSEWORK_QUICK": "1",
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "LOKY_MAX_CPU_COUNT": "1",
-    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-    "TQDM_DISABLE": "1",
-    "WANDB_MODE": "disabled",
-    "LOGNAME": "student",
-    "USER": "student",
-}
-SYSTEM = ["/bin", "/lib", "/lib32", "/lib64", "/sbin", "/usr", "/etc/alternatives", "/etc/fonts"]
-SYSTEM += ["/etc/group", "/etc/ld.so.cache", "/etc/localtime", "/etc/nsswitch.conf", "/etc/passwd"]
 NAMESPACES = ["--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child"]
+TAKEN = f"import sys; sys.path.insert(0, {str(HERE.parent)!r}); from grading.runner import main"
+RUNNER = [sys.executable, "-P", "-c", f"{TAKEN}; main()"]
 FIRST_USER = 64_000  # of the users that nobody is
 LATE = 30  # seconds after its own limit when a process is ended from outside
 MOST_TEXT = 1_000_000  # characters of results that are read
-FONTS = ".matplotlib"
 LEFT_OUT = shutil.ignore_patterns("*.ipynb", "with_hints", "wandb")
 
 
@@ -77,9 +64,10 @@ class Sandbox:
         folder.chmod(0o711)  # its folders may belong to other users
         self.edition = folder / "edition"
         shutil.copytree(edition, self.edition, ignore=LEFT_OUT)
-        self.number = 0
+        self.numbers = itertools.count(1)
         self.running = set()
-        self.data = os.environ.get("COURSEWORK_DATA") or self._warm_up()
+        found = self._warm_up()
+        self.data = os.environ.get("COURSEWORK_DATA") or found
         self.user = FIRST_USER if hasattr(os, "getuid") and os.getuid() == 0 else 0
         self.closed = closed
         self.why = "" if closed else "this was not asked for"
@@ -95,9 +83,9 @@ class Sandbox:
         Returns:
             The folder with data sets that were downloaded before, "" without helpers.
         """
-        if not (self.edition / "helpers.py").exists():
-            return ""
-        script = "import helpers; from backstage.sources import CACHE; print(CACHE)"
+        script = "import ipykernel.kernelapp, jupyter_client.manager"
+        if (self.edition / "helpers.py").exists():
+            script += "\nimport helpers\nfrom backstage.sources import CACHE\nprint(CACHE)"
         env = os.environ | {"MPLCONFIGDIR": str(self.edition / FONTS)}
         command = [sys.executable, "-c", script]
         done = subprocess.run(command, cwd=self.edition, env=env, capture_output=True, text=True)
@@ -137,12 +125,11 @@ class Sandbox:
             What came of the answers and checks that were run, as runner.py tells it; and why
             nothing else did, "" if all went well.
         """
-        self.number += 1
-        number = self.number
+        number = next(self.numbers)
         limits = asdict(self.limits) | {"folder": place, "alone": self.closed or bool(self.user)}
         text = json.dumps({"cells": cells, "limits": limits})
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as error:
-            process = self._start([sys.executable, str(HERE / "runner.py")], number, out, error)
+            process = self._start(RUNNER, number, out, error)
             self.running.add(process)
             try:
                 process.communicate(text.encode(), timeout=self.limits.total + LATE)
@@ -161,63 +148,41 @@ class Sandbox:
     ) -> subprocess.Popen:
         """Start a program in a folder with a copy of the edition."""
         root = self.folder / str(number)
-        root.mkdir(exist_ok=True)
+        root.mkdir(mode=0o700)
         user = self.user and self.user + number
-        pipes = {"stdin": subprocess.PIPE, "stdout": out, "stderr": error}
+        options = {"stdin": subprocess.PIPE, "stdout": out, "stderr": error}
         if self.closed:
-            wish = {
-                "root": str(root),
-                "edition": str(self.edition),
-                "visible": [name for name in visible(self.data) if os.path.lexists(name)],
-                "disk": self.limits.disk,
-                "user": user,
-            }
-            rights = [] if user else ["--user", "--map-root-user"]
-            inside = [sys.executable, str(HERE / "inside.py"), json.dumps(wish)]
-            command = ["unshare", *NAMESPACES, *rights, *inside, *program]
-            env = environment(Path("/submission"), self.data)
-            return subprocess.Popen(command, env=env, cwd="/", start_new_session=True, **pipes)
-        home = root / "submission"
-        shutil.copytree(self.edition, home)
-        if user:
-            pipes |= {"user": user, "group": user, "extra_groups": []}
-            for path in (home, *home.rglob("*")):
-                os.chown(path, user, user)
+            program = [*self._door(root, user), *program]
+            home = Path("/submission")
+            options["cwd"] = "/"
+        else:
+            home = root / "submission"
+            shutil.copytree(self.edition, home)
+            options["cwd"] = home
+            if user:
+                options |= {"user": user, "group": user, "extra_groups": []}
+                for path in (root, *root.rglob("*")):
+                    os.chown(path, user, user)
         env = environment(home, self.data)
-        return subprocess.Popen(program, env=env, cwd=home, start_new_session=True, **pipes)
+        return subprocess.Popen(program, env=env, start_new_session=True, **options)
+
+    def _door(self, root: Path, user: int) -> list[str]:
+        """The beginning of a command line that starts what follows in namespaces of its own."""
+        wish = {
+            "root": str(root),
+            "edition": str(self.edition),
+            "visible": [name for name in visible(self.data) if os.path.lexists(name)],
+            "disk": self.limits.disk,
+            "user": user,
+        }
+        rights = [] if user else ["--user", "--map-root-user"]
+        inside = [sys.executable, str(HERE / "inside.py"), json.dumps(wish)]
+        return ["unshare", *NAMESPACES, *rights, *inside]
 
     def stop(self) -> None:
         """End all that runs."""
         for process in list(self.running):
             end(process)
-
-
-def environment(home: Path, data: str) -> dict[str, str]:
-    """The environment variables of a submission."""
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-    own = {"HOME": str(home), "TMPDIR": str(home), "USERPROFILE": str(home)}
-    own["MPLCONFIGDIR"] = str(home / FONTS)
-    return SET | kept | own | ({"COURSEWORK_DATA": os.path.abspath(data)} if data else {})
-
-
-def visible(data: str) -> list[str]:
-    """Files and folders that a submission may read: the system's programs, Python and the data."""
-    own = [sys.prefix, sys.base_prefix, str(HERE)]
-    own += [os.path.abspath(data)] if data else []
-    return [*SYSTEM, *(name for name in dict.fromkeys(own) if not name.startswith("/usr/"))]
-
-
-def end(process: subprocess.Popen) -> None:
-    """End a process and all that it started, if it still runs."""
-    if process.poll() is None:
-        try:
-            tree = psutil.Process(process.pid).children(recursive=True)
-        except psutil.Error:
-            tree = []
-        for one in (*tree, process):
-            with contextlib.suppress(psutil.Error):
-                one.kill()
-        process.wait()
 
 
 def _last_line(error: IO) -> str:

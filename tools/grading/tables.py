@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Sequence
 
+SHOWN = 300  # characters of a message
 FORMULA = "=+-@\t\r"  # with one of these, a cell of a spreadsheet begins that computes something
 
 
@@ -38,6 +39,13 @@ def _harmless(text: object) -> str:
 def _whole(text: object) -> str:
     """The text as it can be written in UTF-8; names of files may hold what cannot."""
     return str(text).encode("utf-8", "replace").decode()
+
+
+def one_line(text: str) -> str:
+    """A text without colours, line breaks and other invisible signs, cut to a moderate length."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text[: 10 * SHOWN])
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def number(points: float) -> str:
