@@ -16,7 +16,7 @@ from grading.surroundings import environment
 from grading.tables import as_csv, markdown, one_line
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-LIMITS = Limits(seconds=5, total=240, memory=700, disk=20, processes=80)
+LIMITS = Limits(seconds=2, total=300, memory=500, disk=20, processes=80)
 CHECKS = {  # of the exercises of a small notebook, in its order
     "right": "assert right == 4, f'{right} is not 4'",
     "wrong": "assert wrong == 4, f'{wrong} is not 4'",
@@ -41,7 +41,7 @@ CHECKS = {  # of the exercises of a small notebook, in its order
     "skipped": "assert skipped == 4",
     "µ": "assert µ == 4, 'µ is not 4: Zürich 東京'",
     "quits": "assert quits == 4",
-    "removes": "assert removes == 4 and not Path.cwd().exists(), 'it is still there'",
+    "removes": "assert removes == 4 and not Path('mine').exists(), 'it is still there'",
     "last": "assert last == 4 and skipped == 4, 'what came before was lost'",
 }
 SKIPPED = """
@@ -56,19 +56,20 @@ for _ in range(200):
         time.sleep(60)
         os._exit(0)
 forks = 4"""
-STAYS = """import time
-while True:
+STAYS = """while True:
     try:
-        time.sleep(60)
+        while True:
+            pass
     except KeyboardInterrupt:
         pass"""
 SHARES = """import mmap
-shares = mmap.mmap(-1, 1400 << 20)
-for _ in range(1400):
-    shares.write(bytes(range(256)) * 4096)"""
+shares = mmap.mmap(-1, 800 << 20)
+for _ in range(50):
+    shares.write(bytes(16 << 20))
+"""
 REMOVES = """import os, shutil
 Path('mine').mkdir()
-shutil.rmtree(Path.cwd())
+shutil.rmtree(Path.cwd(), ignore_errors=True)
 shutil.rmtree(PLACE, ignore_errors=True)
 try:
     os.remove(FILE)
@@ -170,13 +171,13 @@ MESSAGES = {
     "wrong": "5 is not 4",
     "edited": "the released check ran",
     "deleted": "the released check ran",
-    "stays": "took longer than 5 s",
+    "stays": "took longer than 2 s",
     "dies": "ended the kernel",
     "exits": "ended the kernel",
     "forks": "started more than 40 processes",
     "eats": "MemoryError",
-    "shares": "used more than 700 MB of memory",
-    "hangs": "took longer than 5 s",
+    "shares": "used more than 500 MB of memory",
+    "hangs": "took longer than 2 s",
     "fills": "OSError: [Errno 27] File too large",
     "calls": "ConnectionRefusedError: [Errno 111] Connection refused",
     "spies": "nothing was found",
@@ -256,7 +257,7 @@ def test_each_mischief_costs_its_own_points_alone(graded, exercise):
 
 def test_a_million_lines_at_most_take_too_long(graded):
     found = {m.exercise: m for m in graded["Żółć 東|"].marks}["prints"]
-    assert found.message in ("", "took longer than 5 s")
+    assert found.message in ("", "took longer than 2 s")
 
 
 def test_what_comes_after_the_end_of_a_kernel_is_graded(graded):
@@ -311,8 +312,7 @@ def test_it_works_where_nothing_can_be_closed_off(edition, tmp_path, monkeypatch
     sandbox = Sandbox(edition, LIMITS, tmp_path / "used", closed=False)
     marks = grade.grade(tmp_path / "n.ipynb", "n", released_in(edition), sandbox).marks
     messages = {m.exercise: m.message for m in marks}
-    assert messages["wrong"] == "5 is not 4" and messages["dies"] == "ended the kernel"
-    assert messages["spies"] == "nothing was found"
+    assert messages["wrong"] == "5 is not 4" and messages["spies"] == "nothing was found"
     assert {m.exercise for m in marks if m.passed} == {"right", "skipped", "last"}
 
 
@@ -395,7 +395,7 @@ def test_a_message_stays_in_its_cell():
 def test_only_harmless_variables_are_passed_on(monkeypatch):
     monkeypatch.setenv("SOME_API_KEY", "0123456789")
     monkeypatch.setenv("LANG", "C.UTF-8")
-    env = environment(Path("home"), "")
+    env = environment(Path("home"), Path("scratch"), "")
     assert "SOME_API_KEY" not in env and env["LANG"] == "C.UTF-8" and env["HOME"] == "home"
 
 

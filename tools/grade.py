@@ -125,7 +125,7 @@ def main() -> int:
         released = released_in(wish.edition)
     except ValueError as error:
         parser.error(str(error))
-    limits = Limits(wish.seconds, 15 * wish.seconds, wish.memory)
+    limits = Limits(wish.seconds, 30 * wish.seconds, wish.memory)
     with tempfile.TemporaryDirectory() as folder:
         sandbox = Sandbox(wish.edition, limits, Path(folder))
         done = grade_all(paths, released, sandbox, wish.jobs)

@@ -30,7 +30,7 @@ DEVICES = ("null", "zero", "full", "random", "urandom")
 def main(wish: dict, program: list[str]) -> None:
     """Enter the new root folder with a copy of the edition, and start a program there."""
     root = Path(wish["root"])
-    mount("tmpfs", root, "tmpfs", options=f"size={wish['disk']}m,mode=755")
+    mount("tmpfs", root, "tmpfs", options=f"size={2 * wish['disk']}m,mode=755")
     for path in wish["visible"]:
         bind(Path(path), root)
     for name in DEVICES:
@@ -38,8 +38,10 @@ def main(wish: dict, program: list[str]) -> None:
     (root / "dev/fd").symlink_to("/proc/self/fd")
     mount("proc", made(root / "proc"), "proc")
     shutil.copytree(wish["edition"], root / "submission")
+    scratch = made(root / "scratch")  # so that a folder full of files leaves some space
+    mount("tmpfs", scratch, "tmpfs", options=f"size={wish['disk']}m,mode=755")
     own = [root / "submission", *(root / "submission").rglob("*")]
-    for path in (*own, made(root / "tmp"), made(root / "dev/shm")):
+    for path in (*own, scratch, made(root / "tmp"), made(root / "dev/shm")):
         os.chown(path, wish["user"], wish["user"])
     use_loopback()
     os.chroot(root)

@@ -3,6 +3,7 @@
 What cells print is never fetched, so it fills nobody's memory.
 """
 
+import math
 import os
 import queue
 import re
@@ -12,12 +13,13 @@ from typing import NoReturn
 
 from jupyter_client.manager import KernelManager
 
-from grading.processes import children, kill_children, memory, reap
+from grading.processes import children, kill_children, memory, processor_time, reap
 from grading.tables import one_line
 
-GRACE = 3  # seconds in which a cell may end after it was interrupted
+WAIT = 4  # times the seconds of a cell that it may last when others use the processor, too
+GRACE = 5  # seconds in which a cell may end after it was interrupted
 START = 120  # seconds in which a kernel has to start
-LIBRARIES = 500  # MB of libraries that every process counts as its own
+LIBRARIES = 200  # MB of them, that count as a process's memory but are not data
 FILLED = "[k for k in __import__('linecache').cache if k.startswith('<solution ')]"
 ARGUMENTS = ["--HistoryManager.hist_file=:memory:", "--IPKernelApp.log_level=50"]
 
@@ -55,14 +57,15 @@ class Kernel:
             Gone: the kernel has ended.
             Late: it took too long; the kernel goes on.
         """
-        seconds = min(self.limits["seconds"], self.limits["until"] - time.time())
+        seconds = self.limits["seconds"]
+        wait = min(WAIT * seconds, self.limits["until"] - time.time())
         sent = self.client.execute(
             source, user_expressions={"filled": FILLED}, allow_stdin=False, stop_on_error=False
         )
         try:
-            content = self._reply(sent, seconds)
+            content = self._reply(sent, wait, processor_time(children()) + seconds)
         except TimeoutError:
-            self._interrupt(sent, f"took longer than {seconds:.0f} s")
+            self._interrupt(sent, f"took longer than {seconds} s")
         if any(part.get("source") == "ask_exit" for part in content.get("payload", [])):
             raise Gone("ended the kernel")
         self._look()
@@ -78,8 +81,8 @@ class Kernel:
             raise Gone(why) from None
         raise Late(why)
 
-    def _reply(self, sent: str, seconds: float) -> dict:
-        """Wait for the answer to a message."""
+    def _reply(self, sent: str, seconds: float, processor: float = math.inf) -> dict:
+        """Wait for the answer to a message, at most so long, or until so much was computed."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:
@@ -87,6 +90,8 @@ class Kernel:
             except queue.Empty:
                 if not self.manager.is_alive():
                     raise Gone(self.why or "ended the kernel") from None
+                if processor_time(children()) > processor:
+                    break
                 continue
             if reply["parent_header"].get("msg_id") == sent:
                 return reply["content"]
@@ -102,11 +107,13 @@ class Kernel:
         most = self.limits["processes"] // 2  # the other half is for threads
         if len(there) > most:
             self._end(f"started more than {most} processes")
-        elif sum(map(memory, there)) > (self.limits["memory"] + LIBRARIES) * 1e6:
+            return
+        enough = self.limits["memory"] + LIBRARIES
+        if memory(there, enough) > enough:
             self._end(f"used more than {self.limits['memory']} MB of memory")
 
     def _end(self, why: str) -> None:
-        self.why = why
+        self.why = self.why or why
         kill_children()
 
     def close(self) -> None:

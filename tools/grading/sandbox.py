@@ -40,8 +40,8 @@ LEFT_OUT = shutil.ignore_patterns("*.ipynb", "with_hints", "wandb")
 class Limits:
     """What the code of one submission may use."""
 
-    seconds: int = 60  # for each cell
-    total: int = 900  # seconds for all cells
+    seconds: int = 60  # of the processor, for each cell
+    total: int = 1800  # seconds by the clock, for all cells
     memory: int = 4000  # MB
     disk: int = 500  # MB
     processes: int = 100  # and threads
@@ -154,16 +154,17 @@ class Sandbox:
         if self.closed:
             program = [*self._door(root, user), *program]
             home = Path("/submission")
+            scratch = Path("/scratch")
             options["cwd"] = "/"
         else:
-            home = root / "submission"
+            home = scratch = root / "submission"
             shutil.copytree(self.edition, home)
             options["cwd"] = home
             if user:
                 options |= {"user": user, "group": user, "extra_groups": []}
                 for path in (root, *root.rglob("*")):
                     os.chown(path, user, user)
-        env = environment(home, self.data)
+        env = environment(home, scratch, self.data)
         return subprocess.Popen(program, env=env, start_new_session=True, **options)
 
     def _door(self, root: Path, user: int) -> list[str]:

@@ -23,10 +23,16 @@ SYSTEM = ["/bin", "/lib", "/lib32", "/lib64", "/sbin", "/usr", "/etc/alternative
 SYSTEM += ["/etc/group", "/etc/ld.so.cache", "/etc/localtime", "/etc/nsswitch.conf", "/etc/passwd"]
 
 
-def environment(home: Path, data: str) -> dict[str, str]:
-    """The environment variables of a submission."""
+def environment(home: Path, scratch: Path, data: str) -> dict[str, str]:
+    """The environment variables of a submission.
+
+    Args:
+        home: where the notebook runs.
+        scratch: folder for temporary files.
+        data: folder with data sets; "": none.
+    """
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-    own = {"HOME": str(home), "TMPDIR": str(home), "USERPROFILE": str(home)}
+    own = {"HOME": str(home), "TMPDIR": str(scratch), "USERPROFILE": str(home)}
     own["MPLCONFIGDIR"] = str(home / FONTS)
     return SET | kept | own | ({"COURSEWORK_DATA": os.path.abspath(data)} if data else {})
 
