@@ -16,7 +16,7 @@ from grading.surroundings import environment
 from grading.tables import as_csv, markdown, one_line
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-LIMITS = Limits(seconds=2, total=300, memory=500, disk=20, processes=80)
+LIMITS = Limits(seconds=3, total=300, memory=500, disk=20, processes=80)
 CHECKS = {  # of the exercises of a small notebook, in its order
     "right": "assert right == 4, f'{right} is not 4'",
     "wrong": "assert wrong == 4, f'{wrong} is not 4'",
@@ -64,8 +64,7 @@ STAYS = """while True:
         pass"""
 SHARES = """import mmap
 shares = mmap.mmap(-1, 800 << 20)
-for _ in range(50):
-    shares.write(bytes(16 << 20))
+shares[::4096] = bytes(len(shares) // 4096)
 """
 REMOVES = """import os, shutil
 Path('mine').mkdir()
@@ -83,7 +82,7 @@ with socket.create_connection(('127.0.0.1', PORT), timeout=5):
 SPIES = "import os\nspies = [v for k, v in os.environ.items() if 'KEY' in k or 'TOKEN' in k]"
 ESCAPES = """import os
 escapes = 0
-for place in (PLACE, sys.prefix, sys.base_prefix, '/usr', '/etc', '/proc/sys/kernel'):
+for place in (PLACE, sys.prefix, sys.base_prefix, '/usr', '/etc/passwd', '/proc/sys/kernel'):
     escapes += os.access(place, os.W_OK)"""
 
 
@@ -171,13 +170,13 @@ MESSAGES = {
     "wrong": "5 is not 4",
     "edited": "the released check ran",
     "deleted": "the released check ran",
-    "stays": "took longer than 2 s",
+    "stays": "took longer than 3 s",
     "dies": "ended the kernel",
     "exits": "ended the kernel",
     "forks": "started more than 40 processes",
     "eats": "MemoryError",
     "shares": "used more than 500 MB of memory",
-    "hangs": "took longer than 2 s",
+    "hangs": "took longer than 3 s",
     "fills": "OSError: [Errno 27] File too large",
     "calls": "ConnectionRefusedError: [Errno 111] Connection refused",
     "spies": "nothing was found",
@@ -257,7 +256,7 @@ def test_each_mischief_costs_its_own_points_alone(graded, exercise):
 
 def test_a_million_lines_at_most_take_too_long(graded):
     found = {m.exercise: m for m in graded["Żółć 東|"].marks}["prints"]
-    assert found.message in ("", "took longer than 2 s")
+    assert found.message in ("", "took longer than 3 s")
 
 
 def test_what_comes_after_the_end_of_a_kernel_is_graded(graded):

@@ -27,7 +27,8 @@ def memory(processes: list[psutil.Process], enough: float) -> float:
     """
     used = sum(_read(process, "memory_info", "rss") for process in processes)
     if used > enough * 1e6 and psutil.LINUX:
-        used = sum(_read(process, "memory_full_info", "pss") for process in processes)
+        shares = [_read(p, "memory_full_info", "pss") for p in processes]
+        used = sum(shares) if all(shares) else used  # 0: the system does not tell
     return used / 1e6
 
 
