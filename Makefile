@@ -10,7 +10,7 @@ INSTALL   := $(BIN)/uv pip install --python $(BIN)/python
 DOCUMENTS := report/report.tex $(wildcard companions/*/writeup.tex)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: all setup run quick test notebooks report submission pack bench compare count address clean help
+.PHONY: all setup run quick test notebooks report submission pack grade bench compare count address clean help
 all: run report
 
 help:  ## show this list
@@ -55,6 +55,11 @@ submission: $(READY) report  ## zip the sources and put the report beside it, in
 
 pack: $(READY)  ## zip the code of ELEC 576 as it is handed in, in build/submission; NETID=... names it
 	$(BIN)/python companions/elec576/pack.py $(or $(NETID),netid)
+
+grade: $(READY)  ## grade filled-in practice notebooks: FILE=notebook or folder; OUT=grades.csv, SECONDS=60, MEMORY=4000
+	@test -n "$(FILE)" || { echo "Please name a notebook or a folder of them: make grade FILE=..."; exit 2; }
+	$(BIN)/python tools/grade.py "$(FILE)" $(if $(OUT),--out "$(OUT)") \
+	  $(if $(SECONDS),--seconds $(SECONDS)) $(if $(MEMORY),--memory $(MEMORY)) $(if $(JOBS),--jobs $(JOBS))
 
 bench: $(READY)  ## measure the speed claims, as ratios in one run
 	for b in benchmarks/*.py; do OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/python $$b || exit 1; done
