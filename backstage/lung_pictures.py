@@ -154,5 +154,5 @@ def plot_error_maps(axes: Sequence[Axes], maps: dict[str, np.ndarray]) -> None:
     for ax, (name, share) in zip(axes, maps.items()):
         shown = ax.imshow(share, cmap="magma_r", vmin=0, vmax=top)
         ax.set(title=name, xticks=[], yticks=[])
-    style = {"location": "bottom", "shrink": 0.9, "aspect": 25}
-    axes[-1].figure.colorbar(shown, ax=list(axes), label="share of X-rays", **style)
+    bar = axes[-1].figure.colorbar(shown, ax=axes[-1], shrink=0.8)
+    bar.ax.set_title("share of\nX-rays", fontsize=8)
