@@ -81,7 +81,7 @@ def draw_unet(ax: Axes, net: nn.Module, size: int) -> None:
         if block.name != "up":  # drawn as the arrow up
             place = _draw_block(ax, block, x)
             places[block.name, block.level] = place
-            x = place.right + 0.55
+            x = place.right + 0.75
     for level in range(net.depth):
         _draw_arrows(ax, places, level, net.depth)
     _arrow(ax, places["merge", 0], places["head", 0])
@@ -154,4 +154,5 @@ def plot_error_maps(axes: Sequence[Axes], maps: dict[str, np.ndarray]) -> None:
     for ax, (name, share) in zip(axes, maps.items()):
         shown = ax.imshow(share, cmap="magma_r", vmin=0, vmax=top)
         ax.set(title=name, xticks=[], yticks=[])
-    axes[-1].figure.colorbar(shown, ax=axes[-1], label="share of X-rays", shrink=0.8)
+    bar = axes[-1].figure.colorbar(shown, ax=axes[-1], shrink=0.8)
+    bar.ax.set_title("share of\nX-rays", fontsize=8)

@@ -131,10 +131,8 @@ def regimes(
         top.plot(grid, found.curve[0, -1], color=BLUE, label="first seed")
         top.plot(*points, "o", color=ORANGE, ms=3, label="its training points")
         top.set(title=title, xlabel="$x$", ylim=(-4.5, 4.5))
-        for name, losses, colour in (
-            ("training", found.train, ORANGE),
-            ("validation", found.val, BLUE),
-        ):
+        pair = (("training", found.train, ORANGE), ("validation", found.val, BLUE))
+        for name, losses, colour in pair:
             low, middle, high = np.quantile(losses, [0.25, 0.5, 0.75], axis=0)
             bottom.fill_between(found.epoch[0], low, high, color=colour, alpha=0.2, lw=0)
             bottom.semilogy(found.epoch[0], middle, color=colour, label=name)
@@ -166,9 +164,8 @@ def choice(ax: Axes, sizes: Sequence[int], promised: np.ndarray, kept: np.ndarra
         ("the winner on new data", kept, "s-", GREEN),
     ):
         error = values.std(1, ddof=1) / np.sqrt(values.shape[1])
-        ax.errorbar(
-            sizes, values.mean(1), error, fmt=style, ms=3, capsize=2, color=colour, label=name
-        )
+        look = {"fmt": style, "ms": 3, "capsize": 2, "color": colour, "label": name}
+        ax.errorbar(sizes, values.mean(1), error, **look)
     ax.set(xlabel="candidates to choose from", ylabel="mean squared error", xscale="log")
     log_ticks(ax.xaxis, (1, 4, 16, 64))
 
