@@ -110,6 +110,7 @@ export function zeroLine(values, n) {
 const GRID = 141; // places along each side of a plane at which the network is evaluated
 const TRACE = 200; // losses shown
 const LEFT = 40; // pixels of the page around a plot
+const RIGHT = 10;
 const TOP = 8;
 const BOTTOM = 22;
 
@@ -128,7 +129,7 @@ function write(pen, text, x, y, align = "center") {
   pen.font = "13px system-ui, sans-serif";
   pen.textBaseline = "middle";
   pen.textAlign = align;
-  pen.fillText(text, x, y);
+  pen.fillText(String(text).replace("-", "−"), x, y);
 }
 
 function stroke(pen, pieces, colour, width, dashes = []) {
@@ -186,7 +187,7 @@ a u + b v + c = 0, tagged: whether to name the corners, and where they lie. */
 function drawPlane(canvas, view, labels, classes, ink) {
   const pen = clean(canvas, ink);
   const { low, high, points, lines, tags } = view;
-  const size = canvas.clientWidth - 2 * LEFT;
+  const size = canvas.clientWidth - LEFT - RIGHT;
   const unit = size / (high - low);
   const cell = size / (GRID - 1);
   const place = ([u, v]) => [LEFT + unit * (u - low), TOP + unit * (high - v)];
@@ -421,10 +422,11 @@ class Panel {
     const { names, distance } = closest(this.p);
     const share = 100 * accuracy(this.p, this.points, this.labels);
     const score = `loss ${this.losses.at(-1).toFixed(4)} nats, accuracy ${share.toFixed(1)} %`;
-    const apart = `corners of different classes ${distance.toFixed(2)} apart in the hidden plane`;
+    const pair = `${names.join(" and ")}, are ${distance.toFixed(2)} apart`;
+    const apart = `hidden plane: the closest corners of different classes, ${pair}`;
     this.root.querySelector(".score").textContent = score;
-    this.root.querySelector(".apart").textContent = `${names.join(" and ")}: ${apart}`;
-    for (const canvas of canvases) canvas.ariaLabel = `${score}; ${names.join(" and ")}: ${apart}`;
+    this.root.querySelector(".apart").textContent = apart;
+    for (const canvas of canvases) canvas.ariaLabel = `${score}; ${apart}`;
   }
 }
 
