@@ -43,7 +43,7 @@ def page(state: str | Path = ROOT / "report/sandbox.json", title: str = "The XOR
     """Write the sandbox as one self-contained HTML document, also for file:// and an iframe.
 
     It follows the reader's light or dark scheme, takes the whole width up to 900 pixels, and is
-    about 760 pixels high there, 1,300 on a phone.
+    about 800 pixels high there, 1,400 on a phone.
 
     Args:
         state: a file that `Sandbox.save` wrote; the notebook writes the one in the report.

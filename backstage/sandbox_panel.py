@@ -23,13 +23,15 @@ COLOURS = {"class0": BLUE, "class1": ORANGE, "unit1": GREEN, "unit2": PURPLE}
 
 
 def _nine(name: str, values: Sequence[float], limit: float = np.inf) -> list[float]:
-    """Nine finite numbers as a list, or a ValueError that names them."""
-    numbers = np.array(values, dtype=float)
-    size = np.abs(numbers).max(initial=0)
-    if numbers.shape != (9,) or not np.isfinite(size) or size > limit:
-        wanted = "9 finite numbers" if np.isinf(limit) else f"9 numbers from -{limit} to {limit}"
-        raise ValueError(f"{name}: need {wanted}, not {values}")
-    return numbers.tolist()
+    """Nine finite numbers as a list, or one sentence that says what is wrong with them."""
+    try:
+        numbers = np.array(values, dtype=float)
+    except (TypeError, ValueError):
+        numbers = np.zeros(0)
+    if numbers.shape == (9,) and np.isfinite(numbers).all() and np.abs(numbers).max() <= limit:
+        return numbers.tolist()
+    wanted = "finite numbers" if np.isinf(limit) else f"numbers from -{limit} to {limit}"
+    raise ValueError(f"{name}: need 9 {wanted}, not {values}")
 
 
 class Sandbox(anywidget.AnyWidget):
@@ -64,6 +66,8 @@ class Sandbox(anywidget.AnyWidget):
         if points.shape != (len(labels), 2) or not set(labels.tolist()) <= {0, 1}:
             shapes = f"points {points.shape} and labels {labels.shape}"
             raise ValueError(f"need points (n, 2) and n labels, each 0 or 1, not {shapes}")
+        if not starts:
+            raise ValueError("a sandbox needs at least one start, that it can show at first")
         kept = {name: _nine(f"the start {name!r}", p, LIMIT) for name, p in starts.items()}
         super().__init__(
             weights=next(iter(kept.values())),
