@@ -160,7 +160,8 @@ function colourMap(logits, classes) {
 
 /* Class 0 as circles, class 1 as triangles, in the order of the data: neither hides the other. */
 function drawPoints(pen, places, labels, classes) {
-  const shapes = [new Path2D("M-2 0a2 2 0 1 0 4 0a2 2 0 1 0-4 0"), new Path2D("M-2.5 2h5l-2.5-4.4z")];
+  const outlines = ["M-2 0a2 2 0 1 0 4 0a2 2 0 1 0-4 0", "M-2.5 2h5l-2.5-4.4z"];
+  const shapes = outlines.map((outline) => new Path2D(outline));
   places.forEach(([x, y], i) => {
     pen.fillStyle = classes[labels[i]];
     pen.translate(x, y);
@@ -183,7 +184,7 @@ function drawTag(pen, name, [x, y], classes) {
 /* A square plane: probabilities as colour, points, dashed lines, black where the logit is 0.
 
 view: low, high, ticks, names of both axes, logit of a place, points, lines (a, b, c, colour) where
-a u + b v + c = 0, tagged: whether to name the corners, and where they lie. */
+a u + b v + c = 0, tags: names of corners, and where they lie. */
 function drawPlane(canvas, view, labels, classes, ink) {
   const pen = clean(canvas, ink);
   const { low, high, points, lines, tags } = view;
@@ -210,8 +211,9 @@ function drawPlane(canvas, view, labels, classes, ink) {
   stroke(pen, curve, "black", 2.6);
   for (const [a, b, c, colour] of lines) {
     const length = Math.hypot(a, b) + 1e-9;
-    const ends = [-5, 5].map((way) => // from the line's point that is closest to the origin
-      place([(-c * a) / length ** 2 - (way * b) / length, (-c * b) / length ** 2 + (way * a) / length]));
+    const [right, up] = [a / length, b / length]; // at right angles to the line
+    const away = -c / length; // of the line from the origin
+    const ends = [-5, 5].map((far) => place([away * right - far * up, away * up + far * right]));
     stroke(pen, [ends.flat()], colour, 2, [7, 4]);
   }
   for (const [name, at] of tags) drawTag(pen, name, place(at), classes);
@@ -395,7 +397,9 @@ class Panel {
   hear() {
     const p = this.model.get("weights");
     if (p.every((value, k) => value === this.p[k])) return;
-    this.set([...p]);
+    this.stop();
+    this.remember("heard");
+    this.show([...p]);
   }
 
   draw() {
