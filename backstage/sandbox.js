@@ -310,6 +310,7 @@ class Panel {
     this.root.className = "xor-sandbox";
     this.root.innerHTML = PANEL;
     this.root.dataset.lmSuppressShortcuts = "true"; // arrow keys move sliders, not Jupyter's cells
+    this.root.addEventListener("keydown", (event) => event.stopPropagation());
     el.append(this.root);
     this.build();
   }
