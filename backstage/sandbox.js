@@ -92,6 +92,8 @@ export function zeroLine(values, n) {
   const pieces = [];
   for (let k = 0; k < n * (n - 1); k++) {
     if (k % n === n - 1) continue;
+    const two = (at) => (values[at] > 0) + (values[at + 1] > 0);
+    if ((two(k) + two(k + n)) % 4 === 0) continue; // all on one side
     const around = [k, k + 1, k + n + 1, k + n]; // the corners of a cell, one after the other
     const cuts = around.flatMap((from, side) => {
       const to = around[(side + 1) % 4];
@@ -148,11 +150,13 @@ function stroke(pen, pieces, colour, width, dashes = []) {
 function colourMap(logits, classes) {
   const canvas = new OffscreenCanvas(GRID, GRID);
   const image = new ImageData(GRID, GRID);
+  const data = image.data;
   const ends = classes.map((colour) => [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16)));
   logits.forEach((a, k) => {
     const lean = Math.tanh(a / 2); // from -1, surely class 0, to 1
-    const rgb = ends[lean > 0 ? 1 : 0].map((part) => 255 - 0.45 * Math.abs(lean) * (255 - part));
-    image.data.set([...rgb, 255], 4 * k);
+    const end = ends[lean > 0 ? 1 : 0];
+    for (let j = 0; j < 3; j++) data[4 * k + j] = 255 - 0.45 * Math.abs(lean) * (255 - end[j]);
+    data[4 * k + 3] = 255;
   });
   canvas.getContext("2d").putImageData(image, 0, 0);
   return canvas;
