@@ -54,8 +54,9 @@ Single notebooks
     nano_pictures       pictures of DL_AutoDiff_Nanograd
     graph_pictures      the graph behind a result, as a list and as a drawing
     pen_pictures        drawings of layers for pen and paper
-    sandbox_view        the XOR sandbox's picture
-    sandbox_panel       the XOR sandbox's sliders and buttons
+    sandbox_panel       the XOR sandbox in a notebook; sandbox.js is what runs in the page
+    sandbox_page        the XOR sandbox as a page of its own
+    sandbox_view        a 2-2-1 network seen from its inputs and from its hidden units
     xor_view            the input plane of a small network
     xor_pictures        pictures of many small XOR networks
     xor_movie           two small XOR networks during training

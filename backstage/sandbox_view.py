@@ -1,26 +1,16 @@
-"""The XOR sandbox's picture: a 2-2-1 network seen from its inputs and from its hidden units."""
+"""A 2-2-1 network seen from its inputs and from its hidden units, drawn by Matplotlib."""
 
-import io
-import math
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from PIL import Image
 
-from backstage.movies import animate
 from backstage.style import BLACK, BLUE, ORANGE
-from backstage.xor_view import QuickMap, XorView, class_map, plot_points
+from backstage.xor_view import XorView, class_map, plot_points
 
 CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
-WIDTH = 820  # pixels of the page that the picture takes
-DENSE = 2  # pixels drawn per pixel of the page: sharp on screens of high resolution, too
-TRACE = 200  # losses shown
 LIMIT = 1.35  # of the plane of two hidden units, whose outputs lie between -1 and 1
-BANDS = 11  # colours of the probabilities
 
 
 class HiddenView:
@@ -30,18 +20,16 @@ class HiddenView:
     spot can be told apart.
     """
 
-    def __init__(self, ax: Axes, x: np.ndarray, y: np.ndarray, bands: int | None = None) -> None:
+    def __init__(self, ax: Axes, x: np.ndarray, y: np.ndarray) -> None:
         self.x = np.asarray(x)
         self.y = np.asarray(y)
         side = np.linspace(-LIMIT, LIMIT, 60)
         self.grid = np.stack(np.meshgrid(side, side), -1)
-        draw = partial(QuickMap, bands=bands) if bands else class_map
-        self.image = draw(ax, np.zeros((60, 60)), -LIMIT, LIMIT)
+        self.image = class_map(ax, np.zeros((60, 60)), -LIMIT, LIMIT)
         plot_points(ax, np.zeros((len(y), 2)), y)
         self.dots = list(ax.collections)
         self.line = ax.plot([], [], c=BLACK, lw=2.6)[0]
         self.labels = [self._label(ax, corner) for corner in CORNERS]
-        self.artists = [self.image, *self.dots, self.line, *self.labels]
         ax.set(xlabel="$z_1$ (hidden unit 1)", ylabel="$z_2$ (hidden unit 2)")
         ax.set(xlim=(-LIMIT, LIMIT), ylim=(-LIMIT, LIMIT), xticks=(-1, 0, 1), yticks=(-1, 0, 1))
 
@@ -74,58 +62,20 @@ class HiddenView:
         self.line.set_data(*np.stack([nearest - 4 * along, nearest + 4 * along], 1))
 
 
-class LossTrace:
-    """The losses shown last, on a logarithmic axis, with the plateau at half of ln 2."""
+def two_views(x: np.ndarray, y: np.ndarray, layers: Sequence[np.ndarray], caption: str) -> Figure:
+    """Both planes of a network side by side: what stands for the panel where none can be shown.
 
-    def __init__(self, ax: Axes) -> None:
-        self.line = ax.plot([], [], c=BLACK, lw=1.2)[0]
-        self.now = ax.plot([], [], "o", c=BLACK, ms=4)[0]
-        self.artists = [self.line, self.now]
-        plateau = math.log(2) / 2
-        ax.axhline(plateau, c="0.6", ls=":", lw=0.8)
-        ax.text(1.01 * TRACE, plateau, r"$\frac{1}{2} \ln 2$", va="center", fontsize=8)
-        ax.set(
-            yscale="log",
-            ylim=(5e-4, 10),
-            yticks=(0.001, 0.01, 0.1, 1, 10),
-            xlim=(0, TRACE),
-            xticks=(),
-            ylabel="loss [nats]",
-        )
-        ax.set(xlabel=f"the last {TRACE} changes and steps")
-
-    def show(self, losses: Sequence[float]) -> None:
-        """Draw the end of a list of losses [nats]."""
-        losses = losses[-TRACE:]
-        self.line.set_data(range(len(losses)), losses)
-        self.now.set_data([len(losses) - 1], losses[-1:])
-
-
-class TwoViews:
-    """Both planes side by side, and the losses so far below, in one figure that is redrawn fast."""
-
-    def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
-        fig = Figure(figsize=(WIDTH / 100, 5.4), dpi=100 * DENSE)
-        FigureCanvasAgg(fig)  # drawn into memory, not by the notebook
-        axes = fig.subplot_mosaic("ab;cc", height_ratios=[4, 1])
-        self.input = XorView(axes["a"], x, y, bands=BANDS)
-        self.hidden = HiddenView(axes["b"], x, y, bands=BANDS)
-        self.trace = LossTrace(axes["c"])
-        handles = [*self.input.lines, self.input.curve]
-        fig.legend(handles=handles, loc="outside lower center", ncols=3)
-        self.text = axes["b"].text(0.5, 1.03, "", transform=axes["b"].transAxes, ha="center")
-        axes["a"].set(title="input plane", xticks=(0, 1), yticks=(0, 1))
-        moving = [(axes["a"], artist) for artist in self.input.artists]
-        moving += [(axes["b"], artist) for artist in (*self.hidden.artists, self.text)]
-        moving += [(axes["c"], artist) for artist in self.trace.artists]
-        self.frame = animate(fig, moving)
-
-    def picture(self, layers: Sequence[np.ndarray], caption: str, losses: Sequence[float]) -> bytes:
-        """The views of a network (w1, b1, w2, b2), and the losses [nats] so far, as a PNG."""
-        self.input.show(*layers)
-        self.hidden.show(*layers)
-        self.text.set_text(caption)
-        self.trace.show(losses)
-        png = io.BytesIO()
-        Image.fromarray(self.frame()).save(png, "png", compress_level=1)
-        return png.getvalue()
+    Args:
+        x, y: points (n, 2) and labels (n,).
+        layers: hidden w1 (2, 2), b1 (2,) and output w2 (1, 2), b2 (1,).
+        caption: stands above the hidden units' plane.
+    """
+    fig = Figure(figsize=(8.2, 4.4))
+    left, right = fig.subplots(1, 2)
+    view = XorView(left, x, y)
+    view.show(*layers)
+    HiddenView(right, x, y).show(*layers)
+    left.set(title="input plane", xticks=(0, 1), yticks=(0, 1))
+    right.set_title(caption)
+    fig.legend(handles=[*view.lines, view.curve], loc="outside lower center", ncols=3)
+    return fig

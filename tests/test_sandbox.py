@@ -1,185 +1,184 @@
-"""The sandbox follows its sliders and buttons, trains, stops, takes back; its picture is sharp."""
+"""The sandbox: its JavaScript computes what PyTorch computes, its weights reach Python, and the
+page follows mouse and keyboard."""
 
-import asyncio
-import io
-import math
+import json
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.figure import Figure
-from PIL import Image
+from traitlets import TraitError
 
 import helpers as h
-from backstage.sandbox_panel import TRAIN, Model, Sandbox
-from backstage.sandbox_view import DENSE, WIDTH, HiddenView, LossTrace, TwoViews
+from backstage import report
+from backstage.sandbox_page import page
+from backstage.sandbox_panel import Sandbox
+from backstage.sandbox_view import HiddenView, two_views
 
-NAMES = ["a", "b", "c"]
-PRESETS = {"near": np.array([1.0, 2.0, 3.25]), "far": np.array([-9.0, 0.0, 12.0])}
-
-
-def loss(values):
-    return float(np.square(values).sum())
-
-
-def picture(values, losses):
-    return f"{values.tolist()} after {losses}".encode()
-
-
-def halves(values):
-    for _ in range(100):
-        values = values / 2
-        yield values
+STATE = json.loads((h.ROOT / "report/sandbox.json").read_text(encoding="utf-8"))
+NAMES = ["w11", "w12", "b1", "w21", "w22", "b2", "v1", "v2", "c"]
+STARTS = {"near": np.arange(9.0), "far": np.linspace(-15, 15, 9)}
+POINTS = np.array([[0.1, 0.2], [0.9, 1.1], [0.0, 1.0]])
 
 
 @pytest.fixture
 def sandbox():
-    model = Model(loss, picture, halves, lambda: np.array([20.0, 0.5, 0.5]))
-    return Sandbox(NAMES, PRESETS, model, [["a"], ["b", "c"]])
+    return Sandbox(POINTS, [0, 0, 1], STARTS)
 
 
-def shown(sandbox):
-    return [slider.value for slider in sandbox.sliders.values()]
+# ---- the numbers ----
 
-
-def press(sandbox, label):
-    sandbox.buttons[label].click()
-
-
-def run(steps, sandbox):
-    """Carry out steps as a notebook's kernel would, with time for a training between them."""
-
-    async def session():
-        for step in steps:
-            step()
-            await asyncio.sleep(0.1)
-        while sandbox.training is not None:
-            await asyncio.sleep(0.01)
-
-    asyncio.run(session())
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_sets_all_sliders_and_draws_once(sandbox, name):
-    drawn = []
-    sandbox.image.observe(drawn.append, "value")
-    press(sandbox, "far" if name == "near" else "near")
-    press(sandbox, name)
-    assert shown(sandbox) == PRESETS[name].tolist()
-    assert sandbox.image.value == picture(sandbox.values, sandbox.losses)
-    assert len(drawn) == 2
-
-
-def test_a_slider_moves_its_number_alone(sandbox):
-    sandbox.sliders["b"].value = -4.5
-    assert sandbox.values.tolist() == [1, -4.5, 3.25]
-    assert sandbox.losses == [loss(PRESETS["near"]), loss([1, -4.5, 3.25])]
-    assert sandbox.image.value == picture(sandbox.values, sandbox.losses)
-
-
-def test_a_number_beyond_its_slider_is_kept(sandbox):
-    press(sandbox, "random start")
-    assert sandbox.values.tolist() == [20, 0.5, 0.5] and shown(sandbox) == [15, 0.5, 0.5]
-    sandbox.sliders["b"].value = 1
-    assert sandbox.values.tolist() == [20, 1, 0.5], "another slider was moved"
-
-
-def test_a_typed_value_beyond_the_slider_stops_at_its_end(sandbox):
-    sandbox.sliders["a"].value = 99
-    assert sandbox.values[0] == 15
-
-
-def test_undo_takes_back_the_last_change_and_all_of_a_drag(sandbox):
-    first = sandbox.image.value
-    for value in (1.1, 1.2, 1.3):
-        sandbox.sliders["a"].value = value
-    dragged = sandbox.image.value
-    sandbox.sliders["b"].value = 5
-    press(sandbox, "far")
-    for expected in ([1.3, 5, 3.25], [1.3, 2, 3.25], [1, 2, 3.25], [1, 2, 3.25]):
-        press(sandbox, "undo")
-        assert sandbox.values.tolist() == expected and shown(sandbox) == expected
-        if expected == [1.3, 2, 3.25]:
-            assert sandbox.image.value == dragged
-    assert sandbox.image.value == first and sandbox.losses == [loss(PRESETS["near"])]
-
-
-def test_a_training_shows_every_step_and_is_one_change(sandbox):
-    run([lambda: press(sandbox, TRAIN)], sandbox)
-    assert len(sandbox.losses) == 101 and np.allclose(sandbox.values, 0)
-    assert sandbox.losses[1] == loss(PRESETS["near"] / 2)
-    assert sandbox.buttons[TRAIN].description == TRAIN
-    press(sandbox, "undo")
-    assert sandbox.values.tolist() == PRESETS["near"].tolist() and len(sandbox.losses) == 1
-
-
-def stops(sandbox):
-    return {
-        "the same button": lambda: press(sandbox, TRAIN),
-        "a preset": lambda: press(sandbox, "far"),
-        "undo": lambda: press(sandbox, "undo"),
-        "a slider": lambda: setattr(sandbox.sliders["a"], "value", 7),
-    }
-
-
-@pytest.mark.parametrize("name", ["the same button", "a preset", "undo", "a slider"])
-def test_a_training_stops_at_once(sandbox, name):
-    seen = []
-
-    def stop():
-        assert sandbox.buttons[TRAIN].description == "stop"
-        stops(sandbox)[name]()
-        seen.append(len(sandbox.losses))
-
-    run([lambda: press(sandbox, TRAIN), stop, lambda: None], sandbox)
-    assert len(sandbox.losses) == seen[0] < 50, "it went on after it was stopped"
-    assert sandbox.buttons[TRAIN].description == TRAIN
-
-
-def test_a_training_can_begin_right_after_another_was_stopped(sandbox):
-    def restart():
-        press(sandbox, TRAIN)
-        press(sandbox, TRAIN)
-
-    run([lambda: press(sandbox, TRAIN), restart], sandbox)
-    assert len(sandbox.losses) > 100, "the second training ended with the first"
-
-
-def test_a_preset_that_the_sliders_cannot_show_is_refused():
-    model = Model(loss, picture, halves, lambda: np.zeros(3))
-    with pytest.raises(ValueError, match="'wide': need 3 values from -15 to 15, not .*16"):
-        Sandbox(NAMES, {"wide": np.array([0, 0, 16.0])}, model, [NAMES])
-    with pytest.raises(ValueError, match="'short': need 3 values"):
-        Sandbox(NAMES, {"short": np.zeros(2)}, model, [NAMES])
-
-
-# The picture.
-
-NETWORK = (np.array([[4.0, 4.0], [-4.0, -4.0]]), np.array([-2.0, 6.0]), np.array([[8.0, 8.0]]))
+ANSWERS = """
+import { accuracy, adam, closest, gradient, loss } from "./sandbox.mjs";
+import { NAMES, randomStart, zeroLine } from "./sandbox.mjs";
+import { readFileSync } from "node:fs";
+const { points, labels, starts } = JSON.parse(readFileSync("state.json"));
+const answer = (p) => ({
+  loss: loss(p, points, labels),
+  accuracy: accuracy(p, points, labels),
+  gradient: gradient(p, points, labels),
+  steps: [...adam(p, points, labels, 0.1, 10)],
+  closest: closest(p),
+});
+const found = Object.entries(starts).map(([name, p]) => [name, answer(p)]);
+const random = Array.from({ length: 1000 }, randomStart);
+const side = Array.from({ length: 11 }, (_, k) => k - 5);
+const disc = side.flatMap((y) => side.map((x) => 9 - x ** 2 - y ** 2));
+const circle = zeroLine(disc, 11);
+console.log(JSON.stringify({ NAMES, random, circle, starts: Object.fromEntries(found) }));
+"""
 
 
 @pytest.fixture(scope="module")
-def views():
-    h.use_style()
-    return TwoViews(*h.xor_points(40, 0.1, np.random.default_rng(0)))
+def answers(tmp_path_factory):
+    """What the module's functions give under Node for the record's points and starts."""
+    if shutil.which("node") is None:
+        pytest.skip("Node is not installed")
+    folder = tmp_path_factory.mktemp("node")
+    shutil.copy(h.ROOT / "backstage/sandbox.js", folder / "sandbox.mjs")
+    (folder / "state.json").write_text(json.dumps(STATE))
+    (folder / "answers.mjs").write_text(ANSWERS)
+    done = subprocess.run(["node", "answers.mjs"], cwd=folder, capture_output=True, check=True)
+    return json.loads(done.stdout)
 
 
-def draw(views, bias, losses):
-    page = views.picture((*NETWORK, np.array([bias])), "a caption", losses)
-    return np.asarray(Image.open(io.BytesIO(page))).astype(int)
+def network_loss(p, points, labels):
+    """The loss of the nine numbers p by PyTorch, and the logits."""
+    w1 = torch.stack([p[0:2], p[3:5]])
+    z = torch.tanh(points @ w1.T + p[[2, 5]])
+    logits = z @ p[6:8] + p[8]
+    return torch.nn.functional.binary_cross_entropy_with_logits(logits, labels), logits
 
 
-def test_the_picture_has_the_pixels_of_a_screen_of_high_resolution(views):
-    page = draw(views, -8.0, [0.1])
-    assert page.shape[1] == WIDTH * DENSE >= 1600
+@pytest.mark.parametrize("name", STATE["starts"])
+def test_the_pages_numbers_are_those_of_pytorch(answers, name):
+    points = torch.tensor(STATE["points"], dtype=torch.float64)
+    labels = torch.tensor(STATE["labels"], dtype=torch.float64)
+    p = torch.tensor(STATE["starts"][name], dtype=torch.float64, requires_grad=True)
+    found = answers["starts"][name]
+    optimizer = torch.optim.Adam([p], lr=0.1)
+    for step in range(10):
+        loss, logits = network_loss(p, points, labels)
+        optimizer.zero_grad()
+        loss.backward()
+        if step == 0:
+            assert abs(found["loss"] - loss.item()) < 1e-9
+            assert np.abs(np.subtract(found["gradient"], p.grad.numpy())).max() < 1e-9
+            assert found["accuracy"] == ((logits > 0) == (labels > 0)).double().mean().item()
+        optimizer.step()
+        assert np.abs(np.subtract(found["steps"][step], p.detach().numpy())).max() < 1e-6
 
 
-def test_the_picture_follows_the_numbers_and_the_losses(views):
-    first = draw(views, -8.0, [0.1])
-    assert np.array_equal(first, draw(views, -8.0, [0.1]))
-    apart = np.abs(first - draw(views, -7.0, [0.1])).max(-1)
-    assert (apart > 0)[: len(apart) // 2].any(), "the planes stay as they were"
-    apart = np.abs(first - draw(views, -8.0, [0.1, 1.0])).max(-1)
-    assert not (apart > 0)[: len(apart) // 2].any() and (apart > 0).any()
+def test_stuck_is_where_two_corners_of_different_classes_meet(answers):
+    closest = {name: found["closest"] for name, found in answers["starts"].items()}
+    assert closest["stuck"]["distance"] < 0.3
+    assert min(closest["by hand"]["distance"], closest["trained"]["distance"]) > 1
+
+
+def test_the_page_names_the_numbers_and_draws_starts_as_pytorch_does(answers):
+    assert answers["NAMES"] == NAMES
+    size = np.abs(answers["random"])
+    assert size.shape == (1000, 9) and 0.99 * np.sqrt(0.5) < size.max() <= np.sqrt(0.5)
+    assert np.abs(np.mean(answers["random"])) < 0.03
+
+
+def test_the_boundary_of_a_disc_is_a_closed_circle(answers):
+    ends = np.reshape(answers["circle"], (-1, 2))  # two ends of each piece
+    radius = np.hypot(*(ends - 5).T)
+    assert np.abs(radius - 3).max() < 0.1
+    _, counts = np.unique(ends.round(9), axis=0, return_counts=True)
+    assert (counts == 2).all(), "each end of a piece is the beginning of another"
+
+
+# ---- the notebook's side ----
+
+
+def test_the_first_start_is_shown_first(sandbox):
+    assert sandbox.weights == STARTS["near"].tolist()
+    assert sandbox.state()["starts"]["far"] == STARTS["far"].tolist()
+
+
+def test_weights_from_the_page_reach_python(sandbox):
+    sent = [0.5, *range(1, 9)]
+    message = {"method": "update", "state": {"weights": sent}, "buffer_paths": []}
+    sandbox._handle_msg({"content": {"data": message}, "buffers": []})
+    assert sandbox.weights == sent
+
+
+@pytest.mark.parametrize("bad", [[1, 2], [np.nan] * 9, [[0] * 9], list("abcdefghi"), [None] * 9])
+def test_weights_that_are_no_nine_numbers_are_refused(sandbox, bad):
+    with pytest.raises((ValueError, TraitError), match="weights: need 9 finite numbers, not"):
+        sandbox.weights = bad
+    assert sandbox.weights == STARTS["near"].tolist()
+
+
+def test_bad_starts_and_points_are_refused():
+    with pytest.raises(ValueError, match="the start 'wide': need 9 numbers from -15 to 15, not"):
+        Sandbox(POINTS, [0, 0, 1], {"wide": np.full(9, 15.1)})
+    with pytest.raises(ValueError, match="the start 'short': need 9 numbers"):
+        Sandbox(POINTS, [0, 0, 1], {"short": np.zeros(8)})
+    with pytest.raises(ValueError, match="needs at least one start"):
+        Sandbox(POINTS, [0, 0, 1], {})
+    for points, labels in (
+        (POINTS[:2], [0, 0, 1]),
+        (POINTS, [0, 0, 2]),
+        (POINTS[:, :1], [0, 0, 1]),
+    ):
+        with pytest.raises(
+            ValueError, match=r"need points \(n, 2\) and n labels, each 0 or 1, not"
+        ):
+            Sandbox(points, labels, STARTS)
+
+
+def test_where_no_panel_can_be_shown_there_is_a_still_picture(sandbox, monkeypatch):
+    shown = {}
+    monkeypatch.setattr(
+        "backstage.sandbox_panel.display", lambda data, **more: shown.update(data=data, **more)
+    )
+    sandbox.show(Figure(figsize=(4, 1)), alt="Nothing.")
+    assert {"application/vnd.jupyter.widget-view+json", "image/png"} <= set(shown["data"])
+    assert shown["metadata"]["image/png"] == {"alt": "Nothing.", "width": 400}
+
+
+def test_the_record_is_what_a_sandbox_saves(sandbox, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "_folder", tmp_path)
+    sandbox.save()
+    saved = json.loads((tmp_path / "sandbox.json").read_text())
+    assert saved == sandbox.state() and saved.keys() == STATE.keys()
+    assert '"far":[-15.0,' in page(tmp_path / "sandbox.json")
+
+
+# ---- the still picture ----
+
+NETWORK = (np.array([[4, 4], [-4, -4]]), np.array([-2, 6]), np.array([[8, 8]]), np.array([-8]))
+
+
+def test_the_still_picture_shows_both_planes():
+    fig = two_views(*h.xor_points(40, 0.1, np.random.default_rng(0)), NETWORK, "loss 0.002")
+    assert [ax.get_title() for ax in fig.axes] == ["input plane", "loss 0.002"]
+    assert len(fig.legends[0].get_texts()) == 3
 
 
 def test_clusters_on_one_spot_carry_labels_on_different_sides():
@@ -189,12 +188,3 @@ def test_clusters_on_one_spot_carry_labels_on_different_sides():
     assert {label.get_text() for label in view.labels} == {"00", "01", "10", "11"}
     assert len({tuple(np.round(label.xy, 9)) for label in view.labels}) == 1
     assert len({label.xyann for label in view.labels}) == 4
-
-
-def test_the_trace_shows_the_last_losses():
-    trace = LossTrace(Figure().subplots())
-    trace.show(list(range(1, 301)))
-    x, y = trace.line.get_data()
-    assert len(x) == 200 and y[0] == 101 and y[-1] == 300
-    assert trace.now.get_ydata() == [300]
-    assert math.isclose(trace.line.axes.lines[-1].get_ydata()[0], math.log(2) / 2)
