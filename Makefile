@@ -65,7 +65,7 @@ compare: $(READY)  ## the numbers of the latest full run against the stored ones
 count: $(READY)  ## how long functions and cells are, how much of the notebooks is plot code
 	$(BIN)/python tools/count.py
 
-address: $(READY)  ## write the Colab cell and the repository's address; TO=https://... changes it first
+address: $(READY)  ## write the Colab cell and the address of git's origin, or of TO=https://github.com/OWNER/NAME
 	$(BIN)/python tools/notebooks.py address $(if $(TO),--to $(TO))
 
 clean:  ## remove what was built, but not .venv
