@@ -233,7 +233,7 @@ def test_it_asks_three_times_and_then_says_what_to_do(wrong, bootstrap):
     said, found = wrong.run([[], ["notes.txt"], ["other.zip"], ["a fourth time"]])
     assert found is None
     assert len(said) == (5 if bootstrap else 4)
-    assert ("run this cell again" if bootstrap else "Run this again") in said[-1]
+    assert ("run this cell again" if bootstrap else "Rerun this") in said[-1]
 
 
 @pytest.mark.parametrize("words", list(WRONG)[::3])

@@ -17,4 +17,4 @@ if "google.colab" in sys.modules:
         sys.modules["google.colab"].files.upload()
     exec(code and f"{code}\nmain({homes})", {})
 if not find_spec("helpers"):
-    sys.exit(f"Run this again in the unzipped project, or pip install git+https://github.com/{home}")
+    sys.exit(f"Rerun this in the unzipped project, or pip install git+https://github.com/{home}")
