@@ -9,6 +9,8 @@ NOTEBOOKS := $(wildcard *.ipynb companions/*/*.ipynb)
 INSTALL   := $(BIN)/uv pip install --python $(BIN)/python
 DOCUMENTS := report/report.tex $(wildcard companions/*/writeup.tex)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+# The system's certificates, as pip takes them: a network with a proxy of its own needs them.
+export UV_SYSTEM_CERTS ?= true
 
 .PHONY: all setup run quick test notebooks report submission pack bench compare count address clean help
 all: run report
