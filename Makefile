@@ -9,6 +9,8 @@ NOTEBOOKS := $(wildcard *.ipynb companions/*/*.ipynb)
 INSTALL   := $(BIN)/uv pip install --python $(BIN)/python
 DOCUMENTS := report/report.tex $(wildcard companions/*/writeup.tex)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+# The system's certificates, as pip takes them: a network with a proxy of its own needs them.
+export UV_SYSTEM_CERTS ?= true
 
 .PHONY: all setup run quick test notebooks report submission pack grade bench compare count address clean help
 all: run report
@@ -70,7 +72,7 @@ compare: $(READY)  ## the numbers of the latest full run against the stored ones
 count: $(READY)  ## how long functions and cells are, how much of the notebooks is plot code
 	$(BIN)/python tools/count.py
 
-address: $(READY)  ## write the Colab cell and the repository's address; TO=https://... changes it first
+address: $(READY)  ## write the Colab cell and the address of git's origin, or of TO=https://github.com/OWNER/NAME
 	$(BIN)/python tools/notebooks.py address $(if $(TO),--to $(TO))
 
 clean:  ## remove what was built, but not .venv

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from backstage.report import write_whole
-from backstage.settings import ROOT
+from backstage.settings import CODE_FOLDER, ROOT
 
 CODE = (
     "helpers.py",
@@ -66,7 +66,7 @@ def _fingerprint(settings: object) -> str:
     """A short name for these settings, this version of PyTorch and this state of the code."""
     mark = hashlib.sha256(f"{settings!r} {torch.__version__}".encode())
     for name in CODE:
-        mark.update((ROOT / name).read_bytes())
+        mark.update((CODE_FOLDER / name).read_bytes())
     return mark.hexdigest()[:12]
 
 

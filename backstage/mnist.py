@@ -126,9 +126,10 @@ def _find_mnist(root: str | Path | None) -> _Digits:
 def _find_file(name: str, places: list[Path], download: bool) -> np.ndarray:
     """Read one file from the first place that has it, or from the first mirror that gives it."""
     dotted = name.replace("-idx", ".idx")  # as 7-zip and Kaggle have it
+    inside = (f"{name}/{name}", f"{name}/{dotted}")  # unpacked into a folder each
     for place in places:
         for folder in FOLDERS:
-            for file in (f"{name}.gz", name, f"{dotted}.gz", dotted, f"{name}/{name}"):
+            for file in (f"{name}.gz", name, f"{dotted}.gz", dotted, *inside):
                 found = _read_if_whole(place / folder / file, name, place)
                 if found is not None:
                     return found

@@ -10,7 +10,9 @@ from tqdm.auto import tqdm
 T = TypeVar("T")
 _levels: list[str] = []  # how far the loops are that run now, the outermost first
 
-ROOT = Path(__file__).resolve().parent.parent
+CODE_FOLDER = Path(__file__).resolve().parent.parent  # that of helpers.py
+# The project's folder; the notebook's where pip has installed the code without it.
+ROOT = CODE_FOLDER if (CODE_FOLDER / "pyproject.toml").is_file() else Path.cwd()
 QUICK = os.environ.get("COURSEWORK_QUICK", "0") not in ("", "0")  # fewer repeats, same code path
 
 

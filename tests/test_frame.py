@@ -1,4 +1,4 @@
-"""The frame: the notebook runner's bookkeeping, the installation, the cell for Colab."""
+"""The frame: the notebook runner's bookkeeping, and the installation."""
 
 import ast
 import os
@@ -7,8 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-import types
-import zipfile
 from importlib import metadata
 from pathlib import Path
 
@@ -334,84 +332,6 @@ def test_every_library_that_is_imported_is_listed():
 
 def test_every_library_has_a_version_with_which_it_was_tried():
     assert listed("requirements.txt", "requirements-dev.txt") <= listed("constraints.txt")
-
-
-# The cell for Colab.
-
-CELL = notebooks.COLAB.read_text(encoding="utf-8")
-
-
-def test_the_colab_cell_does_nothing_elsewhere():
-    before = sys.path[:]
-    names = {}
-    exec(CELL, names)
-    assert set(names) <= {"sys", "__builtins__"}
-    assert sys.path == before
-
-
-@pytest.fixture
-def colab(tmp_path, monkeypatch):
-    """A stand-in for Colab: commands are noted, git clone fails or makes a project, zips wait."""
-    google = types.ModuleType("google")
-    google.colab = types.ModuleType("google.colab")
-    google.colab.files = types.SimpleNamespace(upload=lambda: {str(tmp_path / "up.zip"): b""})
-    monkeypatch.setitem(sys.modules, "google", google)
-    monkeypatch.setitem(sys.modules, "google.colab", google.colab)
-    monkeypatch.setattr(sys, "path", sys.path[:])
-    with zipfile.ZipFile(tmp_path / "up.zip", "w") as z:
-        z.writestr("project/helpers.py", "")
-        z.writestr("project/companions/one/main.py", "")
-
-    def run_cell(network):
-        commands = []
-
-        def noted(command, check=False):
-            commands.append([str(part) for part in command])
-            if command[0] == "git" and network:
-                (tmp_path / "content/coursework/companions/one").mkdir(parents=True)
-                (tmp_path / "content/coursework/helpers.py").touch()
-            return subprocess.CompletedProcess(command, command[0] == "git" and not network)
-
-        monkeypatch.setattr(subprocess, "run", noted)
-        exec(CELL.replace("/content", str(tmp_path / "content")), {})
-        return commands
-
-    return run_cell
-
-
-@pytest.mark.parametrize("network", [True, False])
-def test_on_colab_the_project_is_fetched_installed_and_importable(colab, tmp_path, network):
-    home = tmp_path / "content/coursework"
-    place = home if network else home / "project"
-    clone, install = colab(network)
-    assert clone[:2] == ["git", "clone"]
-    assert install[1:] == ["-m", "pip", "install", "-q", "-e", str(place)]
-    assert sys.path[:2] == [str(place), str(place / "companions/one")]
-    assert [command[0] for command in colab(network)] == [sys.executable], "fetched once"
-
-
-def test_address_writes_the_cell_and_the_address_everywhere(project, monkeypatch):
-    for name in ("pyproject.toml", "README.md", "tools/colab_cell.py"):
-        (project / name).parent.mkdir(exist_ok=True)
-        (project / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
-    monkeypatch.setattr(notebooks, "COLAB", project / "tools/colab_cell.py")
-    badge = "# A\n[b](https://colab.research.google.com/github/a/b/blob/main/n.ipynb)"
-    path = project / "n.ipynb"
-    nb = notebook("1", badge)
-    del nb.cells[1]
-    nbformat.write(nb, path)
-    notebooks.address([path], "https://github.com/me/mine")
-    assert notebooks.home() == "me/mine"
-    nb = fingerprint.read(path)
-    assert "github/me/mine/blob/main/n.ipynb" in nb.cells[0].source
-    assert 'address = "https://github.com/me/mine.git"' in nb.cells[1].source
-    assert nb.cells[1].metadata == notebooks.COLAB_METADATA
-    assert [cell.cell_type for cell in nb.cells] == ["markdown", "code", "code"]
-    once = path.read_bytes()
-    notebooks.address([path])
-    assert path.read_bytes() == once
-    with pytest.raises(ValueError, match="OWNER/NAME"):
-        notebooks.address([path], "mine")
 
 
 def test_plot_lines_and_functions_are_counted():

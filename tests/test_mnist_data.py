@@ -67,11 +67,16 @@ def put(files, folder, pack=True):
     return folder
 
 
+def dotted(name):
+    return name.replace("-idx", ".idx")
+
+
 # Names of a file as it is handed out elsewhere: by 7-zip and Kaggle, by torchvision.
 SHAPES_AT_HAND = {
-    "packed, a dot": lambda name: name.replace("-idx", ".idx") + ".gz",
-    "a dot": lambda name: name.replace("-idx", ".idx"),
+    "packed, a dot": lambda name: dotted(name) + ".gz",
+    "a dot": dotted,
     "a folder each": lambda name: f"{name}/{name}",
+    "a folder each, a dot": lambda name: f"{name}/{dotted(name)}",
     "torchvision": lambda name: f"MNIST/raw/{name}",
     "torchvision, packed": lambda name: f"MNIST/raw/{name}.gz",
     "torchvision's inner folder": lambda name: f"raw/{name}",

@@ -5,9 +5,9 @@ python tools/notebooks.py quick    the same in the quick form, into build/notebo
 python tools/notebooks.py store    the same, then put the outputs into the notebooks, without noise,
                                    and the numbers of the record into their prose and the pages
 python tools/notebooks.py prose    the last step alone
-python tools/notebooks.py address  write the Colab cell and the list of the names from helpers, and
-                                   copy the repository's address from pyproject.toml to where it is
-                                   used; --to URL changes it first
+python tools/notebooks.py address  write the Colab cell, the list of the names from helpers and the
+                                   repository's address, which is that of git's remote origin; --to
+                                   URL gives another
 
 Notebooks may be named after the command, as in `run XOR_NNsandbox`; without names, all of them
 are meant.
@@ -19,6 +19,7 @@ import contextlib
 import os
 import re
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -42,8 +43,11 @@ from tqdm import tqdm
 BUILD = ROOT / "build/notebooks"
 COLAB = ROOT / "tools/colab_cell.py"
 COLAB_METADATA = {"cellView": "form", "jupyter": {"source_hidden": True}, "tags": ["colab"]}
-GITHUB = "https://github.com/"
-ADDRESS = re.compile(r"(?:github\.com|colab\.research\.google\.com/github)/([\w.-]+/[\w.-]+)")
+REPOSITORY = r"[\w.-]+/[\w.-]+"  # OWNER/NAME
+ON_GITHUB = re.compile(
+    rf"(?:(?:https|ssh|git)://)?(?:[^@/]+@)?github\.com[/:]({REPOSITORY}?)(?:\.git)?/?"
+)
+BADGE = re.compile(rf"(colab\.research\.google\.com/github/){REPOSITORY}")
 QUIET = {
     # One thread each: two would wait for one another on small matrices.
     "OMP_NUM_THREADS": "1",
@@ -306,7 +310,28 @@ def prose_problems(path: Path) -> list[str]:
 def home() -> str:
     """The project's OWNER/NAME on GitHub, as pyproject.toml has it."""
     with open(ROOT / "pyproject.toml", "rb") as file:
-        return tomllib.load(file)["project"]["urls"]["repository"].removeprefix(GITHUB)
+        return repository(tomllib.load(file)["project"]["urls"]["repository"])
+
+
+def repository(address: str) -> str:
+    """OWNER/NAME of an address on GitHub, in any of the forms that git takes.
+
+    Raises:
+        ValueError: it is none; the error says how it has to look.
+    """
+    if found := ON_GITHUB.fullmatch(address):
+        return found[1]
+    raise ValueError(f"the address has to look like https://github.com/OWNER/NAME, not {address}")
+
+
+def origin() -> str | None:
+    """OWNER/NAME of git's remote origin; None if it is not on GitHub, or this is no repository."""
+    if not (ROOT / ".git").exists():  # git would take that of a folder above
+        return None
+    ask = ["git", "-C", str(ROOT), "remote", "get-url", "origin"]
+    with contextlib.suppress(OSError, ValueError):
+        return repository(subprocess.run(ask, capture_output=True, text=True).stdout.strip())
+    return None
 
 
 def address(paths: Sequence[Path], to: str | None = None) -> None:
@@ -314,16 +339,19 @@ def address(paths: Sequence[Path], to: str | None = None) -> None:
 
     Args:
         paths: the notebooks; each has the Colab cell as its second one, or gets it there.
-        to: the new address, https://github.com/OWNER/NAME; None: that of pyproject.toml.
+        to: the address, https://github.com/OWNER/NAME; None: that of git's remote origin, and if
+            that is not on GitHub, the address stays as it is and one sentence says so.
     """
-    name = to.rstrip("/").removesuffix(".git").removeprefix(GITHUB) if to else home()
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
-        raise ValueError(f"the address has to look like {GITHUB}OWNER/NAME, not {to}")
+    old = home()
+    new = repository(to) if to else origin() or old
+    if not to and not origin():
+        print(f"The address stays {old}: git has no origin on GitHub, and TO=... was not given.")
     for path in [ROOT / "pyproject.toml", COLAB, ROOT / "README.md"]:
-        path.write_text(_readdress(path.read_text(encoding="utf-8"), name), encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace(old, new), encoding="utf-8")
     for path in paths:
         nb = read(path)
-        nb.cells[0].source = _readdress(nb.cells[0].source, name)
+        nb.cells[0].source = BADGE.sub(rf"\g<1>{new}", nb.cells[0].source)
         if len(nb.cells) < 2 or not is_colab(nb.cells[1]):
             nb.cells.insert(1, nbformat.v4.new_code_cell(id="colab"))
         nb.cells[1].source = COLAB.read_text(encoding="utf-8").strip()
@@ -331,13 +359,6 @@ def address(paths: Sequence[Path], to: str | None = None) -> None:
         nb.cells[1].metadata.update(COLAB_METADATA)
         put_glossary(nb)
         nbformat.write(nb, path)
-
-
-def _readdress(text: str, name: str) -> str:
-    def changed(match: re.Match) -> str:
-        return match[0].replace(match[1], name + ".git" * match[1].endswith(".git"))
-
-    return ADDRESS.sub(changed, text)
 
 
 def main() -> int:
@@ -369,7 +390,10 @@ def _command() -> bool:
     except ValueError as e:
         parser.error(str(e))
     if wish.what == "address":
-        address(paths, wish.to)
+        try:
+            address(paths, wish.to)
+        except ValueError as e:
+            parser.error(str(e))
         return True
     if wish.what != "prose" and not run(paths, quick):
         return False
