@@ -44,26 +44,12 @@ class Maxout(nn.Module):
         return torch.maximum(first, second)
 
 
-class Shifted(nn.Module):
-    """Another activation function plus a constant."""
-
-    def __init__(self, activation: nn.Module, shift: float) -> None:
-        super().__init__()
-        self.activation = activation
-        self.shift = shift
-
-    def forward(self, z: torch.Tensor) -> torch.Tensor:
-        return self.activation(z) + self.shift
-
-
 ACTIVATIONS = {
     "relu": nn.ReLU,
     "leaky": lambda: nn.LeakyReLU(0.01),
     "tanh": nn.Tanh,
     "sigmoid": nn.Sigmoid,
     "maxout": Maxout,
-    "centred": lambda: Shifted(nn.Sigmoid(), -0.5),  # a sigmoid around 0, as tanh is
-    "raised": lambda: Shifted(nn.Tanh(), 0.5),  # a tanh around 1/2, as the sigmoid is
 }
 INITS = {
     "xavier": nn.init.xavier_normal_,
@@ -232,18 +218,15 @@ def train(
     optimizer = OPTIMIZERS[settings.optimizer].make(net.parameters(), settings.rate)
     hooks = [h.Validate(h.batches(data.val, 250), criterion, h.class_hits)]
     if settings.schedule == "onecycle":
-        hooks.append(_one_cycle(optimizer, settings, len(loader)))
+        steps = settings.epochs * len(loader)
+        cycle = OneCycleLR(optimizer, settings.rate, steps, cycle_momentum=False)
+        hooks.append(h.Schedule(cycle))
     if evaluate_test:
         hooks.append(EvaluateTest(data.test, criterion))
     if board:
         hooks.append(Monitor(criterion, board, every))
     hooks.append(h.Log(log))
     return Trained(net, h.fit(net, loader, criterion, optimizer, settings.epochs, hooks))
-
-
-def _one_cycle(optimizer: torch.optim.Optimizer, settings: Settings, batches: int) -> h.Schedule:
-    steps = settings.epochs * batches
-    return h.Schedule(OneCycleLR(optimizer, settings.rate, steps, cycle_momentum=False))
 
 
 def _first_images(images: TensorDataset, count: int | None) -> TensorDataset:
