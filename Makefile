@@ -12,7 +12,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # The system's certificates, as pip takes them: a network with a proxy of its own needs them.
 export UV_SYSTEM_CERTS ?= true
 
-.PHONY: all setup run quick test notebooks report submission pack grade bench compare count address clean help
+.PHONY: all setup run quick test notebooks report site submission pack grade bench compare count address clean help
 all: run report
 
 help:  ## show this list
@@ -51,6 +51,9 @@ report:  ## build report/report.pdf and the companions' write-ups from the figur
 	    -silent -emulate-aux-dir -auxdir="$(CURDIR)/build/latex/$$(dirname $$d)" -outdir=. $$(basename $$d)) \
 	    && echo "built $${d%.tex}.pdf" || exit 1; \
 	done
+
+site: $(READY)  ## render notebooks, README and sandbox as a web site, in build/site; it opens without a network
+	$(BIN)/python tools/website.py
 
 submission: $(READY) report  ## zip the sources and put the report beside it, in build/submission, if the rules are kept
 	$(BIN)/python tools/submission.py
