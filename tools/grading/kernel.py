@@ -16,7 +16,6 @@ from jupyter_client.manager import KernelManager
 from grading.processes import children, kill_children, memory, processor_time, reap
 from grading.tables import one_line
 
-WAIT = 4  # times the seconds of a cell that it may last when others use the processor, too
 GRACE = 5  # seconds in which a cell may end after it was interrupted
 START = 120  # seconds in which a kernel has to start
 LIBRARIES = 200  # MB of them, that count as a process's memory but are not data
@@ -58,7 +57,7 @@ class Kernel:
             Late: it took too long; the kernel goes on.
         """
         seconds = self.limits["seconds"]
-        wait = min(WAIT * seconds, self.limits["until"] - time.time())
+        wait = min(self.limits["wait"], self.limits["until"] - time.time())
         sent = self.client.execute(
             source, user_expressions={"filled": FILLED}, allow_stdin=False, stop_on_error=False
         )

@@ -41,6 +41,7 @@ class Limits:
     """What the code of one submission may use."""
 
     seconds: int = 60  # of the processor, for each cell
+    wait: int = 240  # seconds by the clock, for each cell: others may use the processor, too
     total: int = 1800  # seconds by the clock, for all cells
     memory: int = 4000  # MB
     disk: int = 500  # MB
