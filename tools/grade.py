@@ -10,6 +10,7 @@ The exit status is 0 when grading worked, whatever the marks, and 2 when it coul
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -109,35 +110,46 @@ def options() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Grade what the command line names, print the table, and write it if a file is named.
+    """Do what the command line asks for.
 
     Returns:
-        The exit status.
+        The exit status: 0, or 130 after Ctrl-C.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both end what runs
+    try:
+        _command()
+    except KeyboardInterrupt:
+        print("Stopped; no table was written.", file=sys.stderr)
+        return 128 + signal.SIGINT
+    return 0
+
+
+def _command() -> None:
+    """Grade what the command line names, print the table, and write it if a file is named."""
     parser = options()
     wish = parser.parse_args()
     if min(wish.seconds, wish.memory, wish.jobs) < 1:
         parser.error("seconds, memory and jobs are whole numbers from 1 on")
     if wish.out and wish.out.suffix not in (".md", ".csv"):
         parser.error(f"the table is written to a file that ends in .md or .csv, not to {wish.out}")
+    if wish.out and not wish.out.parent.is_dir():
+        parser.error(f"there is no folder {wish.out.parent} for the table")
     try:
         paths = submissions(wish.file)
         released = released_in(wish.edition)
     except ValueError as error:
         parser.error(str(error))
-    limits = Limits(wish.seconds, 30 * wish.seconds, wish.memory)
+    limits = Limits(wish.seconds, 4 * wish.seconds, 30 * wish.seconds, wish.memory)
     with tempfile.TemporaryDirectory() as folder:
         sandbox = Sandbox(wish.edition, limits, Path(folder))
         done = grade_all(paths, released, sandbox, wish.jobs)
         graded = sorted(tqdm(done, "graded", len(paths), unit="notebook"), key=lambda g: g.name)
     header, rows = table(graded, single=wish.file.is_file())
-    print(f"{markdown(header, rows)}\n{sandbox.note}")
+    shown = f"{markdown(header, rows)}\n{sandbox.note}"
+    print(shown)
     if wish.out:
-        text = as_csv(header, rows)
-        if wish.out.suffix == ".md":
-            text = f"{markdown(header, rows)}\n{sandbox.note}\n"
+        text = as_csv(header, rows) if wish.out.suffix == ".csv" else f"{shown}\n"
         wish.out.write_text(text, encoding="utf-8")
-    return 0
 
 
 if __name__ == "__main__":

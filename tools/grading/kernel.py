@@ -7,21 +7,31 @@ import math
 import os
 import queue
 import re
+import sys
 import threading
 import time
 from typing import NoReturn
 
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import KernelManager
 
 from grading.processes import children, kill_children, memory, processor_time, reap
 from grading.tables import one_line
 
-WAIT = 4  # times the seconds of a cell that it may last when others use the processor, too
 GRACE = 5  # seconds in which a cell may end after it was interrupted
 START = 120  # seconds in which a kernel has to start
 LIBRARIES = 200  # MB of them, that count as a process's memory but are not data
 FILLED = "[k for k in __import__('linecache').cache if k.startswith('<solution ')]"
 ARGUMENTS = ["--HistoryManager.hist_file=:memory:", "--IPKernelApp.log_level=50"]
+
+
+class OwnPython(KernelSpecManager):
+    """Kernels of the Python that runs this, whatever is installed under the name of python3."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        """How to start one."""
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=command, display_name=kernel_name, language="python")
 
 
 class Gone(Exception):
@@ -38,7 +48,7 @@ class Kernel:
     def __init__(self, limits: dict) -> None:
         self.limits = limits
         self.why = ""
-        self.manager = KernelManager(kernel_name="python3")
+        self.manager = KernelManager(kernel_name="python3", kernel_spec_manager=OwnPython())
         self.manager.start_kernel(cwd=limits["folder"], extra_arguments=ARGUMENTS, **_nowhere())
         self.client = self.manager.client()
         self.client.start_channels(iopub=False, stdin=False, hb=False, control=False)
@@ -58,7 +68,7 @@ class Kernel:
             Late: it took too long; the kernel goes on.
         """
         seconds = self.limits["seconds"]
-        wait = min(WAIT * seconds, self.limits["until"] - time.time())
+        wait = min(self.limits["wait"], self.limits["until"] - time.time())
         sent = self.client.execute(
             source, user_expressions={"filled": FILLED}, allow_stdin=False, stop_on_error=False
         )

@@ -41,6 +41,7 @@ class Limits:
     """What the code of one submission may use."""
 
     seconds: int = 60  # of the processor, for each cell
+    wait: int = 240  # seconds by the clock, for each cell: others may use the processor, too
     total: int = 1800  # seconds by the clock, for all cells
     memory: int = 4000  # MB
     disk: int = 500  # MB
@@ -107,8 +108,7 @@ class Sandbox:
     @property
     def note(self) -> str:
         """What the isolation is, in a few sentences."""
-        limits = self.limits
-        text = f"Limits: {limits.seconds} s a cell, {limits.total} s and {limits.memory} MB in all."
+        text = "Limits: {seconds} s a cell, {memory} MB of memory.".format(**asdict(self.limits))
         if self.closed:
             return f"{text} Submissions ran without network and saw copies of files only."
         safe = "as another user, " if self.user else ""
