@@ -28,8 +28,8 @@ class _Scale(NamedTuple):
     small: bool
 
     @property
-    def worst(self) -> float:
-        return self.high if self.small else self.low
+    def beyond_all(self) -> float:
+        return np.inf if self.small else -np.inf
 
     def height(self, value: float) -> float:
         span = max(self.high - self.low, 1e-9)
@@ -70,18 +70,15 @@ def parallel_coordinates(
     places = [*np.ravel(columns), len(space) - 0.25]
     outside = 0
     for trial in reversed(trials):
-        reached = np.inf if trial.state == "diverged" else trial.reached(metric.name)
+        reached = scale.beyond_all if trial.state == "diverged" else trial.reached(metric.name)
         if reached is None:
             continue
-        gone = np.isinf(reached) or scale.beyond(reached)
-        shown = scale.worst if gone else reached
-        outside += gone
+        outside += scale.beyond(reached)
         heights = [space[name].height(setting_of(trial.settings, name)) for name in space]
-        line = [*np.repeat(heights, 2), scale.height(shown)]
-        ax.plot(places, line, **_line_style(trial, done[0], scale.badness(shown)))
+        line = [*np.repeat(heights, 2), scale.height(reached)]
+        ax.plot(places, line, **_line_style(trial, done[0], scale.badness(reached)))
     _draw_bar(ax, places[-1], scale)
-    diverged = any(trial.state == "diverged" for trial in trials)
-    _name_lines(ax, diverged, outside)
+    _name_lines(ax, any(trial.state == "diverged" for trial in trials), outside)
     labels = {name: i for i, name in enumerate(space)}
     _finish_axes(ax, labels | {metric.name + unit: places[-1] + BAR / 2})
 
