@@ -4,72 +4,24 @@ The cells that a check depends on are found by the names that they use, so that 
 notebook which trains for minutes may need a second. Cells with imports always run.
 """
 
-import ast
 import copy
 import linecache
-import symtable
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
-from fingerprint import is_colab
+from fingerprint import ROOT, is_colab
 from practice_cells import Practice, exercise_of, is_answer
+from practice_names import Cell
 
+import helpers
+import side_by_side
+from backstage import report
 from backstage.practice import your_turn
-
-
-@dataclass
-class Cell:
-    """A code cell: what it says, and which names it uses, gives and changes."""
-
-    source: str
-    exercise: str = ""
-    kind: str = ""  # "answer", "check" or neither
-    uses: set[str] = field(default_factory=set)
-    gives: set[str] = field(default_factory=set)
-    changes: set[str] = field(default_factory=set)
-    imports: bool = False
-
-    def __post_init__(self):
-        for node in ast.parse(self.source).body:
-            table = symtable.symtable(ast.unparse(node), "", "exec")
-            symbols = table.get_symbols()
-            given = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported()}
-            used = {s.get_name() for s in symbols if s.is_referenced()}
-            used |= set(_global_names(table))
-            self.uses |= used - self.gives - (given if isinstance(node, ast.FunctionDef) else set())
-            self.gives |= given
-            self.changes |= _changed(node)
-            self.imports |= isinstance(node, ast.Import | ast.ImportFrom)
-
-
-def _global_names(table: symtable.SymbolTable) -> Iterator[str]:
-    for child in table.get_children():
-        yield from (s.get_name() for s in child.get_symbols() if s.is_global())
-        yield from _global_names(child)
-
-
-def _changed(node: ast.stmt) -> set[str]:
-    """Names of what a statement changes in place: a part of it, by an operator, by a call."""
-    if isinstance(node, ast.FunctionDef | ast.ClassDef):
-        return set()
-    names = set()
-    for inner in ast.walk(node):
-        place = inner
-        if isinstance(inner, ast.AugAssign):
-            place = inner.target
-        elif isinstance(inner, ast.Expr) and isinstance(inner.value, ast.Call):
-            place = inner.value.func
-        elif not isinstance(getattr(inner, "ctx", None), ast.Store):
-            continue
-        while isinstance(place, ast.Subscript | ast.Attribute | ast.Call):
-            place = place.func if isinstance(place, ast.Call) else place.value
-        names |= {place.id} if isinstance(place, ast.Name) else set()
-    return names
+from nanograd import Var
 
 
 class Runner:
@@ -163,7 +115,9 @@ class Runner:
     @contextmanager
     def _undone(self) -> Iterator[None]:
         kept = dict(self.space)
-        generators = {k: copy.deepcopy(v) for k, v in kept.items() if isinstance(v, Generator)}
+        generators = {
+            k: copy.deepcopy(v) for k, v in kept.items() if isinstance(v, np.random.Generator)
+        }
         state = torch.get_rng_state()
         try:
             yield
@@ -171,9 +125,6 @@ class Runner:
             self.space.clear()
             self.space.update(kept | generators)
             torch.set_rng_state(state)
-
-
-Generator = np.random.Generator
 
 
 def _counts(cell) -> bool:
@@ -188,15 +139,27 @@ def _cell(cell) -> Cell:
 
 
 @contextmanager
-def importing_from(folder: Path) -> Iterator[None]:
-    """Let a notebook import what lies beside it; afterwards those modules are forgotten."""
+def kept_as_it_was(folder: Path) -> Iterator[None]:
+    """Run a notebook of a folder: with its modules, in a folder of its own, and leave no trace.
+
+    Answers may put functions into `nanograd` and `helpers`, companions report to a folder of theirs.
+    """
     before = set(sys.modules)
+    owners = [Var, helpers, side_by_side.NetStack]
+    contents = [dict(vars(owner)) for owner in owners]
+    place = report.report_folder()
     sys.path.insert(0, str(folder))
     try:
-        yield
+        with chdir(folder):
+            yield
     finally:
         sys.path.remove(str(folder))
-        for name in set(sys.modules) - before:
-            file = getattr(sys.modules[name], "__file__", None) or ""
-            if folder in Path(file).parents and folder.name != "":
-                del sys.modules[name]
+        report.report_to(place)
+        for owner, content in zip(owners, contents):
+            for name, value in content.items():
+                if getattr(owner, name) is not value and not name.startswith("__"):
+                    setattr(owner, name, value)
+        if folder != ROOT:
+            for name in set(sys.modules) - before:
+                if folder in Path(getattr(sys.modules[name], "__file__", None) or "/").parents:
+                    del sys.modules[name]

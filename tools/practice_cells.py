@@ -5,7 +5,11 @@ check. Beside them, `metadata.practice` may tell more of an answer: `names` (wha
 give; otherwise all functions and classes of the cell), `shapes` of variables, `lift` (formulas to
 make functions of, see practice_formulas), `show` (parts of a module to be written, as in
 `nanograd.Var.tanh`), `docs` in place of docstrings that give an answer away, and `hint`.
-A cell with the tag `answer` is left out.
+`reword` exchanges words of a check that give the answer away.
+
+A cell with the tag `answer` is left out, of Markdown only what comes before a heading. In other
+Markdown, what follows **Answer.** or the comment <!-- answer --> is cut, up to the next heading or
+**Question.**
 """
 
 import copy
@@ -22,8 +26,10 @@ from practice_stubs import Halves, default_names, split, stub
 
 ID = re.compile(r"(?P<exercise>.+)-(?:answer|check)(?:-\d+)?$")
 BADGE = re.compile(r"\n*\[!\[Open in Colab\].*")
-CUT = re.compile(r"^\*\*Answer\b[^*\n]*\*\*.*?(?=^#{1,6} |^\*\*Question|\Z)", re.M | re.S)
-BEFORE_HEADING = re.compile(r"\A.*?(?=^#{1,6} |\Z)", re.M | re.S)
+CUT = re.compile(
+    r"^(?:\*\*Answer\b[^*\n]*\*\*|<!-- answer -->).*?(?=^#{1,6} |^\*\*Question|\Z)", re.M | re.S
+)
+START = re.compile(r"\A(?:#.*\Z|.*?(?=^#{1,6} |\Z))", re.M | re.S)
 SHOWS = re.compile(r"(h\.show_source\([^()]*\)\s*)+\Z")
 PLACE = "**Your answer.** …"
 KEEP_GOING = "raises-exception"  # Jupyter runs on after an error in a cell with this tag
@@ -78,6 +84,7 @@ def make(source: nbformat.NotebookNode, folder: Path = ROOT) -> Practice:
         folder: where it lies, with modules of its own.
     """
     checked = {exercise_of(c) for c in source.cells if exercise_of(c) and not is_answer(c)}
+    last = {exercise_of(c): c.id for c in source.cells if is_answer(c)}
     done = Practice(*(_empty(source) for _ in range(2)))
     exercises = [exercise_of(cell) for cell in source.cells if is_answer(cell)]
     for number, cell in enumerate(source.cells):
@@ -89,7 +96,8 @@ def make(source: nbformat.NotebookNode, folder: Path = ROOT) -> Practice:
         elif "answer" in cell.metadata.get("tags", []):
             done.with_hints.cells.append(_folded(cell, f"```python\n{cell.source}\n```"))
         elif is_answer(cell):
-            _answer(done, cell, checked, [folder, ROOT])
+            checks = exercise_of(cell) not in checked and last[exercise_of(cell)] == cell.id
+            _answer(done, cell, checks, [folder, ROOT])
         else:
             _both(done, _code(cell, cell.source))
     return done
@@ -115,6 +123,8 @@ def _code(
     grader = mark or cell.metadata.get("nbgrader")
     if grader:
         metadata["nbgrader"] = dict(grader)
+    for old, new in cell.metadata.get("practice", {}).get("reword", []):
+        source = source.replace(old, new)
     return new_code_cell(source, id=cell.id + suffix, metadata=metadata)
 
 
@@ -130,8 +140,8 @@ def _markdown(done: Practice, cell: nbformat.NotebookNode, example: str) -> None
     tagged = "answer" in cell.metadata.get("tags", [])
     plain = with_hints = cell.source
     if tagged:
-        plain = BEFORE_HEADING.sub("", plain, count=1)
-        with_hints = BEFORE_HEADING.sub(_fold, with_hints, count=1)
+        plain = START.sub("", plain, count=1)
+        with_hints = START.sub(_fold, with_hints, count=1)
     plain = CUT.sub(f"{PLACE}\n\n", plain).strip()
     with_hints = CUT.sub(lambda found: f"{PLACE}\n\n{_fold(found)}", with_hints).strip()
     note = INTRODUCTION.format(example=example) if example else ""
@@ -144,10 +154,11 @@ def _fold(found: re.Match) -> str:
     return _details(found[0], "Answer") + "\n\n" if found[0].strip() else ""
 
 
-def _answer(
-    done: Practice, cell: nbformat.NotebookNode, checked: set[str], folders: list[Path]
-) -> None:
-    """Put the stub of an answer, and what stands in its cell after it, into both notebooks."""
+def _answer(done: Practice, cell: nbformat.NotebookNode, checks: bool, folders: list[Path]) -> None:
+    """Put the stub of an answer, and what else stands in its cell, into both notebooks.
+
+    What else stands there is the exercise's check if `checks`.
+    """
     wish = cell.metadata.get("practice", {})
     exercise = exercise_of(cell)
     if "lift" in wish:
@@ -166,7 +177,7 @@ def _answer(
     code = f"```python\n{halves.answer}\n```"
     done.with_hints.cells.append(_folded(cell, code, "Code"))
     if halves.rest:
-        mark = _check_mark(cell) if exercise not in checked else {}
+        mark = _check_mark(cell) if checks else {}
         rest = _code(cell, halves.rest, mark, "-check")
         if not mark:
             rest.metadata.pop("nbgrader")

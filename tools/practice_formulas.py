@@ -11,7 +11,8 @@ def lift(source: str, formulas: list[dict]) -> Halves:
     Args:
         source: of the cell.
         formulas: each with `of`, the expression as it stands there, and `call`, as in
-            `error(y=softmax(a), t=t)`: the function's name and what its arguments stand for.
+            `error(y=softmax(a), t=t)`: the function's name and what its arguments stand for (for
+            a lambda, its name alone).
             The first one of a name gives the function its body; `doc` is its docstring. Of
             several places, `only` chooses one by its number.
 
@@ -27,22 +28,36 @@ def lift(source: str, formulas: list[dict]) -> Halves:
             where = where[formula["only"] :][:1]
         if not where:
             raise ValueError(f"the cell does not hold {formula['of']}, which its mark names")
-        arguments = ", ".join(ast.unparse(k.value) for k in call.keywords)
         for node in reversed(where):
-            source = _replaced(source, node, f"{call.func.id}({arguments})")
-        if call.func.id not in functions:
-            functions[call.func.id] = _function(formula, call, of)
+            source = _replaced(source, node, _written(call))
+        name = call.id if isinstance(of, ast.Lambda) else call.func.id
+        functions.setdefault(name, _function(name, call, of, formula.get("doc", "")))
     return Halves("\n\n\n".join(functions.values()), source)
 
 
-def _function(formula: dict, call: ast.Call, of: ast.expr) -> str:
+def _written(call: ast.expr) -> str:
+    """The call as it stands in the cell, without its arguments' names."""
+    if isinstance(call, ast.Name):
+        return call.id
+    return f"{call.func.id}({', '.join(ast.unparse(k.value) for k in call.keywords)})"
+
+
+def _function(name: str, call: ast.expr, of: ast.expr, doc: str) -> str:
+    if isinstance(of, ast.Lambda):
+        signature, text = ast.unparse(of.args), ast.unparse(of.body)
+    else:
+        signature, text = ", ".join(k.arg for k in call.keywords), _body(call, of)
+    doc = f'    """{doc}"""\n' if doc else ""
+    return f"def {name}({signature}):\n{doc}    return {text}"
+
+
+def _body(call: ast.Call, of: ast.expr) -> str:
+    """The expression with the arguments' names in place of what they stand for."""
     text = ast.unparse(of)
     for keyword in sorted(call.keywords, key=lambda k: -len(ast.unparse(k.value))):
         for node in reversed(_places(ast.parse(text), keyword.value)):
             text = _replaced(text, node, keyword.arg)
-    signature = ", ".join(keyword.arg for keyword in call.keywords)
-    doc = f'    """{formula["doc"]}"""\n' if "doc" in formula else ""
-    return f"def {call.func.id}({signature}):\n{doc}    return {text}"
+    return text
 
 
 def _places(tree: ast.AST, wanted: ast.expr) -> list[ast.expr]:
