@@ -10,7 +10,7 @@ INSTALL   := $(BIN)/uv pip install --python $(BIN)/python
 DOCUMENTS := report/report.tex $(wildcard companions/*/writeup.tex)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: all setup run quick test notebooks report submission pack bench compare count address clean help
+.PHONY: all setup run quick test notebooks report submission pack practice bench compare count address clean help
 all: run report
 
 help:  ## show this list
@@ -55,6 +55,9 @@ submission: $(READY) report  ## zip the sources and put the report beside it, in
 
 pack: $(READY)  ## zip the code of ELEC 576 as it is handed in, in build/submission; NETID=... names it
 	$(BIN)/python companions/elec576/pack.py $(or $(NETID),netid)
+
+practice: $(READY)  ## the notebooks without their answers, for students, in build/practice
+	$(BIN)/python tools/practice.py
 
 bench: $(READY)  ## measure the speed claims, as ratios in one run
 	for b in benchmarks/*.py; do OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/python $$b || exit 1; done

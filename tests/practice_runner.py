@@ -43,7 +43,8 @@ class Runner:
 
     def needed(self, ends: list[int]) -> list[int]:
         """The cells that those of these numbers depend on, with them."""
-        found = set(ends) | {k for k, c in enumerate(self.cells) if c.imports}
+        imports = {k for k in range(max(ends)) if self.cells[k].imports}
+        found = set(ends) | {k for k in imports if self.cells[k].kind != "answer"}
         waiting = list(found)
         while waiting:
             k = waiting.pop()
@@ -107,7 +108,7 @@ class Runner:
         chosen = []
         for k in self.needed(checks):
             cell = self.facts[k]
-            if k > places[0] and k not in places and cell.uses & touched:
+            if k in checks or k > places[0] and k not in places and cell.uses & touched:
                 touched |= cell.gives | cell.changes
                 chosen.append(k)
         return chosen
@@ -142,7 +143,7 @@ def _cell(cell) -> Cell:
 def kept_as_it_was(folder: Path) -> Iterator[None]:
     """Run a notebook of a folder: with its modules, in a folder of its own, and leave no trace.
 
-    Answers may put functions into `nanograd` and `helpers`, companions report to a folder of theirs.
+    Answers may put functions into `nanograd` and `helpers`; companions have a report of their own.
     """
     before = set(sys.modules)
     owners = [Var, helpers, side_by_side.NetStack]

@@ -39,13 +39,17 @@ INTRODUCTION = """
 where it reads *your turn*. The checks are as they were, and tell what is wrong. Cells that need an
 answer which is not there yet name its exercise; `solutions.use("{example}")` fills that gap."""
 SET_UP = """# @title Practice: where unsolved exercises and their solutions come from
+import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 
-for folder in (Path.cwd(), *Path.cwd().parents):
-    if (folder / "solutions/__init__.py").exists():
-        sys.path.insert(0, str(folder))
-        break
+folders = [f for f in (Path.cwd(), *Path.cwd().parents) if (f / "solutions/__init__.py").exists()]
+if not folders and "google.colab" in sys.modules:
+    project = Path(importlib.util.find_spec("helpers").origin).parent
+    subprocess.run([sys.executable, project / "tools/practice.py"], check=True)
+    folders = [project / "build/practice"]
+sys.path[:0] = map(str, folders[:1])
 
 from backstage.practice import your_turn  # noqa: F401
 
@@ -53,7 +57,7 @@ try:
     import solutions  # noqa: F401
 except ImportError:
     print("There are no solutions here: an exercise has to be solved before others can use it.")"""
-FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}, "tags": ["practice"]}
+FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}, "tags": ["practice", KEEP_GOING]}
 
 
 @dataclass
@@ -123,6 +127,8 @@ def _code(
     grader = mark or cell.metadata.get("nbgrader")
     if grader:
         metadata["nbgrader"] = dict(grader)
+        metadata.pop("cellView", None)  # marked cells are there to be read
+        metadata.pop("jupyter", None)
     for old, new in cell.metadata.get("practice", {}).get("reword", []):
         source = source.replace(old, new)
     return new_code_cell(source, id=cell.id + suffix, metadata=metadata)

@@ -21,10 +21,10 @@ def from_modules(paths: list[str], folders: list[Path]) -> str:
     used = {n.id for node in chosen for n in ast.walk(node) if isinstance(n, ast.Name)}
     needed = (used & _brought(body) | set(owners)) - {module} - {node.name for node in chosen}
     parts = [_imports(module, owners, needed)]
-    for node in chosen:
+    for owner, node in zip(owners, chosen):
         lines = text.splitlines()[node.lineno - 1 : node.end_lineno]
         parts.append(textwrap.dedent("\n".join(lines)))
-    parts.append("\n".join(f"{owner}.{f.name} = {f.name}" for owner, f in zip(owners, chosen)))
+        parts.append(f"{owner}.{node.name} = {node.name}")
     return "\n\n\n".join(part for part in parts if part)
 
 
