@@ -1,9 +1,10 @@
 """Runs the cells that an exercise's check needs, in this process, with one answer or another.
 
-The cells that a check depends on are found by the names that they use, so that an exercise in a
-notebook which trains for minutes may need a second. Cells with imports always run.
+The statements that a check depends on are found by the names that they use, so that an exercise in
+a notebook which trains for minutes may need a second. Imports always run.
 """
 
+import ast
 import copy
 import linecache
 import sys
@@ -28,7 +29,7 @@ class Runner:
     """A practice notebook whose checks can be run with any answers."""
 
     def __init__(self, practice: Practice) -> None:
-        self.cells = [_cell(c) for c in practice.plain.cells if _counts(c)]
+        self.cells = [part for c in practice.plain.cells if _counts(c) for part in _parts(c)]
         self.answers = practice.answers
         self.facts = [self._solved(k) for k in range(len(self.cells))]
         modules = {name for cell in self.facts if cell.imports for name in cell.gives}
@@ -133,10 +134,17 @@ def _counts(cell) -> bool:
     return cell.cell_type == "code" and not is_colab(cell) and "practice" not in tags
 
 
-def _cell(cell) -> Cell:
+def _parts(cell) -> list[Cell]:
+    """A marked cell as it is; of others each statement by itself, as not all may be needed."""
     exercise = exercise_of(cell)
-    kind = ("answer" if is_answer(cell) else "check") if exercise else ""
-    return Cell(cell.source, exercise, kind)
+    if exercise:
+        return [Cell(cell.source, exercise, "answer" if is_answer(cell) else "check")]
+    lines = cell.source.splitlines()
+    parts = []
+    for node in ast.parse(cell.source).body:
+        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+        parts.append(Cell("\n".join(lines[first - 1 : node.end_lineno])))
+    return parts
 
 
 @contextmanager
