@@ -42,6 +42,8 @@ class Cell:
         symbols = table.get_symbols()
         given = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported()}
         used = {s.get_name() for s in symbols if s.is_referenced()} | set(_global_names(table))
+        if isinstance(node, ast.AugAssign):
+            used.add(_root(node.target))
         itself = given if isinstance(node, ast.FunctionDef | ast.ClassDef) else set()
         self.uses |= used - self.gives - itself
         self.gives |= given
