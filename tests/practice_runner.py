@@ -7,10 +7,12 @@ a notebook which trains for minutes may need a second. Imports always run.
 import ast
 import copy
 import linecache
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -152,6 +154,7 @@ def kept_as_it_was(folder: Path) -> Iterator[None]:
     """Run a notebook of a folder: with its modules, in a folder of its own, and leave no trace.
 
     Answers may put functions into `nanograd` and `helpers`; companions have a report of their own.
+    Trainings that could run side by side stay in this process, whose names other ones cannot see.
     """
     before = set(sys.modules)
     owners = [Var, helpers, side_by_side.NetStack]
@@ -159,7 +162,7 @@ def kept_as_it_was(folder: Path) -> Iterator[None]:
     place = report.report_folder()
     sys.path.insert(0, str(folder))
     try:
-        with chdir(folder):
+        with chdir(folder), mock.patch.dict(os.environ, LOKY_MAX_CPU_COUNT="1"):
             yield
     finally:
         sys.path.remove(str(folder))
