@@ -12,7 +12,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # The system's certificates, as pip takes them: a network with a proxy of its own needs them.
 export UV_SYSTEM_CERTS ?= true
 
-.PHONY: all setup run quick test notebooks report site submission pack grade bench compare count address clean help
+.PHONY: all setup run quick test notebooks report site submission pack practice grade bench compare count address clean help
 all: run report
 
 help:  ## show this list
@@ -60,6 +60,9 @@ submission: $(READY) report  ## zip the sources and put the report beside it, in
 
 pack: $(READY)  ## zip the code of ELEC 576 as it is handed in, in build/submission; NETID=... names it
 	$(BIN)/python companions/elec576/pack.py $(or $(NETID),netid)
+
+practice: $(READY)  ## the notebooks without their answers, for students, in build/practice
+	$(BIN)/python tools/practice.py
 
 grade: $(READY)  ## grade filled-in practice notebooks: FILE=notebook or folder; OUT=grades.csv, SECONDS=60, MEMORY=4000
 	@test -n "$(FILE)" || { echo "Please name a notebook or a folder of them: make grade FILE=..."; exit 2; }

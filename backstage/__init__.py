@@ -51,6 +51,7 @@ Data
     xray_quality        a picture in, a lung mask out, a warning where it is likely to be wrong
 
 Single notebooks
+    practice            the place of a value that is still to be found, in the practice edition
     nano_pictures       pictures of DL_AutoDiff_Nanograd
     graph_pictures      the graph behind a result, as a list and as a drawing
     pen_pictures        drawings of layers for pen and paper
