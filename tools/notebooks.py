@@ -62,7 +62,7 @@ QUIET = {
 AT_ONCE = 2  # notebooks
 PACE = 1 if sys.stderr.isatty() else 20  # seconds between updates of a bar; fewer in a log file
 MINUTES = {  # measured on two cores; what is not listed takes less than one
-    "x_ray_segmentation": 17,
+    "x_ray_segmentation": 25,
     "elec576": 10,
     "CNNMNIST": 5,
     "feedforwardAssignment": 4,

@@ -18,7 +18,7 @@ from practice_cells import Practice, make
 
 BUILD = ROOT / "build/practice"
 NOTEBOOKS = ("*.ipynb", "companions/*/*.ipynb")
-COPIED = ("*.py", "backstage/*.py", "pyproject.toml", "requirements*.txt", "constraints.txt")
+COPIED = ("*.py", "backstage/*.*", "pyproject.toml", "requirements*.txt", "constraints.txt")
 COMPANIONS = ("*.py", "models/*.py", "optimizer/*.py", "configs/*.yaml")
 
 
