@@ -45,7 +45,7 @@ def test_opens_with_its_question_and_the_standard_cell(path, nb):
         assert words in first.source
     place = path.relative_to(ROOT).as_posix()
     assert f"github/{notebooks.home()}/blob/main/{place}" in first.source
-    assert f'"https://github.com/{notebooks.home()}.git"' in second.source
+    assert f'home = "{notebooks.home()}"' in second.source
     standard = notebooks.COLAB.read_text(encoding="utf-8").strip()
     assert second.source == standard, "run tools/notebooks.py address"
     assert second.metadata == notebooks.COLAB_METADATA
