@@ -143,9 +143,11 @@ def _parts(cell) -> list[Cell]:
         return [Cell(cell.source, exercise, "answer" if is_answer(cell) else "check")]
     lines = cell.source.splitlines()
     parts = []
+    start = 0
     for node in ast.parse(cell.source).body:
-        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
-        parts.append(Cell("\n".join(lines[first - 1 : node.end_lineno])))
+        if not lines[node.lineno - 1].startswith("torch.manual_seed"):  # goes with what it seeds
+            parts.append(Cell("\n".join(lines[start : node.end_lineno])))
+            start = node.end_lineno
     return parts
 
 
