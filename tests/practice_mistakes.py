@@ -66,8 +66,8 @@ MISTAKES = {
     ),
     # OR in place of XOR
     "xor-data": ("corner[0] ^ corner[1]", "corner[0] | corner[1]"),
-    # the standard deviation taken for the variance
-    "xor-bayes": ("(np.asarray(x1) - 0.5) / noise**2", "(np.asarray(x1) - 0.5) / noise"),
+    # the error function's root of two is forgotten
+    "xor-bayes": ("math.erfc(1 / (2 * noise) / math.sqrt(2))", "math.erfc(1 / (2 * noise))"),
     # a tanh at the output
     "xor-net": ("*layers[:-1], nn.Identity()", "*layers"),
     # gradients are never set to zero

@@ -13,6 +13,7 @@ class Cell:
     source: str
     exercise: str = ""
     kind: str = ""  # "answer", "check" or neither
+    home: str = ""  # the id of the notebook's cell that it is a part of
     uses: set[str] = field(default_factory=set)
     gives: set[str] = field(default_factory=set)
     changes: set[str] = field(default_factory=set)

@@ -106,15 +106,18 @@ class Runner:
         return None
 
     def _between(self, places: list[int], checks: list[int]) -> list[int]:
-        """Cells up to the last check that depend on the answers and that the checks need."""
+        """Parts up to the last check that the checks need, of cells that depend on the answers.
+
+        Of such a cell also what does not depend on them runs again: it may be changed in place.
+        """
         touched = {name for place in places for name in self.facts[place].gives}
-        chosen = []
-        for k in self.needed(checks):
-            cell = self.facts[k]
-            if k in checks or k > places[0] and k not in places and cell.uses & touched:
-                touched |= cell.gives | cell.changes
-                chosen.append(k)
-        return chosen
+        needed = [k for k in self.needed(checks) if k > places[0] and k not in places]
+        homes = {self.cells[k].home for k in checks}
+        for k in needed:
+            if self.facts[k].uses & touched:
+                touched |= self.facts[k].gives | self.facts[k].changes
+                homes.add(self.cells[k].home)
+        return [k for k in needed if self.cells[k].home in homes]
 
     @contextmanager
     def _undone(self) -> Iterator[None]:
@@ -140,12 +143,14 @@ def _parts(cell) -> list[Cell]:
     """A marked cell as it is; of others each statement by itself, as not all may be needed."""
     exercise = exercise_of(cell)
     if exercise:
-        return [Cell(cell.source, exercise, "answer" if is_answer(cell) else "check")]
+        return [Cell(cell.source, exercise, "answer" if is_answer(cell) else "check", cell.id)]
     lines = cell.source.splitlines()
     parts = []
+    start = 0
     for node in ast.parse(cell.source).body:
-        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
-        parts.append(Cell("\n".join(lines[first - 1 : node.end_lineno])))
+        if not lines[node.lineno - 1].startswith("torch.manual_seed"):  # goes with what it seeds
+            parts.append(Cell("\n".join(lines[start : node.end_lineno]), home=cell.id))
+            start = node.end_lineno
     return parts
 
 
