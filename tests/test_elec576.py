@@ -16,11 +16,13 @@ from torch.utils.data import TensorDataset
 FOLDER = Path(__file__).resolve().parent.parent / "companions/elec576"
 sys.path.insert(0, str(FOLDER))
 
+import boards
 import dcn_mnist as dcn
 import monitor
 import n_layer_neural_network
 import pack
-from descent import fit_fast
+import step_sizes
+from descent import fit_fast, fit_together
 from n_layer_neural_network import DeepNeuralNetwork
 from three_layer_neural_network import NeuralNetwork, generate_data, plot_decision_boundary
 
@@ -96,6 +98,19 @@ def test_the_fast_training_is_the_plain_one(sizes, name):
     assert len(found) == 8 and np.allclose(found, wanted, rtol=0, atol=1e-9)
     for p, q in zip(flat_parameters(fast), flat_parameters(plain)):
         assert np.allclose(p, q, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_networks_trained_together_are_those_trained_alone(name):
+    epsilons = (0.001, 0.002, 0.005)
+    penalties = (0, 0.3, 2)
+    pairs = [[DeepNeuralNetwork([2, 4, 3, 2], name, p) for p in penalties] for _ in range(2)]
+    together = fit_together(pairs[0], X, y, epsilons, 40, every=9)
+    alone = [fit_fast(network, X, y, e, 40, every=9) for network, e in zip(pairs[1], epsilons)]
+    assert together.shape == (3, 5) and np.allclose(together, alone, rtol=0, atol=1e-12)
+    for one, other in zip(*pairs):
+        for p, q in zip(flat_parameters(one), flat_parameters(other)):
+            assert np.allclose(p, q, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("network", [NeuralNetwork(2, 3, 2), DeepNeuralNetwork([2, 3, 3, 2])])
@@ -190,6 +205,8 @@ def test_divergence_is_reported(fit):
         (lambda: NeuralNetwork(2, 3, 2).fit_model(X, y, epsilon=0), "epsilon"),
         (lambda: NeuralNetwork(2, 3, 2).fit_model(X, y, num_passes=0), "num_passes"),
         (lambda: fit_fast(NeuralNetwork(2, 3, 2), X, y, every=0), "every"),
+        (lambda: fit_together([NeuralNetwork(2, 3, 2), NeuralNetwork(2, 4, 2)], X, y), "one shape"),
+        (lambda: fit_together([NeuralNetwork(2, 3, 2)], X, y, [0.1, 0.1]), "one for each of the 1"),
         (lambda: NeuralNetwork(3, 3, 2).fit_model(X, y), r"need X \(n, 3\)"),
         (lambda: NeuralNetwork(2, 3, 2).fit_model(X, y + 1), "from 0 to 1"),
         (lambda: NeuralNetwork(2, 3, 2).fit_model(X, y.astype(float)), "whole numbers"),
@@ -258,6 +275,55 @@ def test_description_agrees_with_numpy():
     assert sum(found.counts) == 120
 
 
+@pytest.mark.parametrize(
+    "name, like, shift", [("centred", "sigmoid", -0.5), ("raised", "tanh", 0.5)]
+)
+def test_the_controls_change_one_thing(name, like, shift):
+    z = torch.linspace(-3, 3, 13)
+    control, original = (dcn.ACTIVATIONS[kind]() for kind in (name, like))
+    assert torch.allclose(control(z), original(z) + shift)
+
+
+# ---- step sizes ------------------------------------------------------------------------------
+
+
+def test_the_scan_goes_on_until_the_best_step_lies_inside(monkeypatch):
+    best_step = 0.0001
+    tried = []
+
+    def train(settings, data, evaluate_test):
+        tried.append((settings.rate, settings.seed, settings.train_images))
+        loss = abs(np.log(settings.rate / best_step)) if settings.rate < 0.01 else np.nan
+        return dcn.Trained(None, [{"val/loss": loss}])
+
+    monkeypatch.setattr(step_sizes, "train", train)
+    monkeypatch.setattr(step_sizes.h, "load_mnist", lambda: DATA)
+    losses = step_sizes.scan(step_sizes.NARROW)
+    assert list(losses) == [0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01]
+    assert step_sizes.best(losses) == best_step
+    assert set(tried) == {(rate, seed, 30) for rate in losses for seed in step_sizes.SCAN_SEEDS}
+
+
+def test_the_next_step_outside_is_tried():
+    assert step_sizes.beyond({0.001: [2, 2], 0.003: [1, 1], 0.01: [2, 2]}) == []
+    assert step_sizes.beyond({0.001: [1, 1], 0.003: [2, 2]}) == [0.0003]
+    assert step_sizes.beyond({0.001: [2, 2], 0.003: [1, 1]}) == [0.01]
+
+
+def test_the_stored_scan_has_every_kind_with_its_best_step_inside():
+    stored = step_sizes.read()
+    kinds = step_sizes.each_once(step_sizes.ALL_KINDS)
+    assert list(stored) == [step_sizes.label(kind) for kind in kinds]
+    for kind in kinds:
+        losses = stored[step_sizes.label(kind)]
+        assert min(losses) < step_sizes.best(losses) < max(losses), step_sizes.label(kind)
+        assert set(step_sizes.FIRST[kind.optimizer]) <= set(losses)
+        assert {len(pair) for pair in losses.values()} == {len(step_sizes.SCAN_SEEDS)}
+
+
+# ---- the board -------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("value", [0.0, float("nan")])
 def test_description_of_constant_and_broken_tensors(value):
     found = monitor.describe(torch.full((3, 3), value))
@@ -270,7 +336,7 @@ TERMS = {"weight": 4, "bias": 4, "net input": 4, "activation": 3, "pooled": 2}
 
 def test_the_board_holds_what_the_assignment_lists(tmp_path):
     dcn.train(SHORT, DATA, tmp_path, every=3)
-    board = monitor.read_board(tmp_path)
+    board = boards.read_board(tmp_path)
     for term, count in TERMS.items():
         assert sum(tag.endswith(f"/{term}") for tag in board.histograms) == count
         for what in ("min", "max", "mean", "std"):
@@ -287,7 +353,7 @@ def test_the_board_holds_what_the_assignment_lists(tmp_path):
 
 def test_iteration_0_shows_the_first_weights(tmp_path):
     dcn.train(SHORT, DATA, tmp_path, every=3)
-    board = monitor.read_board(tmp_path)
+    board = boards.read_board(tmp_path)
     dcn.h.seed_everything(SHORT.seed)
     for name, p in dcn.DCN(SHORT).named_parameters():
         layer, kind = name.split(".")
@@ -301,14 +367,14 @@ def test_observed_iterations_pool_last_whatever_the_others_do(tmp_path):
         settings = dcn.Settings(batch=10, width=4, pool_first=first)
         net = dcn.train(settings, DATA, tmp_path, every=6).net
         assert net.pool_first == first, "observation must leave the network as it was"
-        seen.append(monitor.read_board(tmp_path).histograms["conv1/activation"][0].counts)
+        seen.append(boards.read_board(tmp_path).histograms["conv1/activation"][0].counts)
     assert seen[0].sum() == 10 * 4 * 24**2 and np.array_equal(*seen)
 
 
 def test_the_board_holds_losses_and_errors(tmp_path):
     trained = dcn.train(SHORT, DATA, tmp_path, every=3)
     row = trained.rows[0]
-    scalars = monitor.read_board(tmp_path).scalars
+    scalars = boards.read_board(tmp_path).scalars
     loss = scalars["loss/training"]
     assert list(loss.steps) == [0, 1, 2, 3, 4, 5]
     assert np.isclose(loss.values.mean(), row["train/loss"], rtol=1e-5)
@@ -344,7 +410,7 @@ def test_hooks_do_not_outlive_a_training_that_fails(tmp_path):
 def test_a_board_shows_one_training(tmp_path):
     for seed in (0, 1):
         dcn.train(dcn.Settings(batch=20, seed=seed), DATA, tmp_path / "board", 1)
-    assert len(monitor.read_board(tmp_path / "board").scalars["loss/training"].steps) == 3
+    assert len(boards.read_board(tmp_path / "board").scalars["loss/training"].steps) == 3
 
 
 @pytest.mark.parametrize("optimizer", dcn.OPTIMIZERS)
@@ -381,7 +447,7 @@ def test_too_many_images_and_empty_boards_are_refused(tmp_path):
     with pytest.raises(ValueError, match="60 training images, not 61"):
         dcn.train(dcn.Settings(train_images=61), DATA)
     with pytest.raises(ValueError, match="no TensorBoard events"):
-        monitor.read_board(tmp_path)
+        boards.read_board(tmp_path)
     with pytest.raises(ValueError, match="every"):
         monitor.Monitor(nn.CrossEntropyLoss(), tmp_path, 0)
 
@@ -412,7 +478,7 @@ def test_command_line_trains(tmp_path, monkeypatch, capsys):
     dcn.main(["--train-images", "50", "--epochs", "2", "--every", "1", "--name", "by hand"])
     said = capsys.readouterr().out
     assert "epoch 2: loss" in said and "tensorboard --logdir build/tests/boards" in said
-    scalars = monitor.read_board(dcn.BOARDS / "by hand").scalars
+    scalars = boards.read_board(dcn.BOARDS / "by hand").scalars
     assert len(scalars["loss/training"].steps) == 2
 
 

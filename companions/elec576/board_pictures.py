@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from boards import Board, Histogram
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from monitor import Board, Histogram
 
 import helpers as h
 
@@ -68,7 +68,7 @@ def plot_statistics(ax: Axes, board: Board, name: str) -> None:
 def draw_statistics(board: Board, layers: Sequence[str]) -> Figure:
     """Draw all observed tensors of these layers over the iterations."""
     size = (h.TEXT_WIDTH, 6.2)
-    fig, axes = plt.subplots(len(TERMS), len(layers), figsize=size, sharex=True)
+    fig, axes = plt.subplots(len(TERMS), len(layers), figsize=size, sharex=True, squeeze=False)
     for row, term in zip(axes, TERMS):
         row[0].set_ylabel(term)
         for ax, layer in zip(row, layers):
@@ -100,7 +100,8 @@ def plot_histograms(ax: Axes, written: Sequence[Histogram], count: int = 6) -> N
 
 def draw_histograms(board: Board, layers: Sequence[str]) -> Figure:
     """Draw histograms of all observed tensors of these layers; rows are terms."""
-    fig, axes = plt.subplots(len(TERMS), len(layers), figsize=(h.TEXT_WIDTH, 6.6))
+    size = (h.TEXT_WIDTH, 6.6)
+    fig, axes = plt.subplots(len(TERMS), len(layers), figsize=size, squeeze=False)
     for row, term in zip(axes, TERMS):
         row[0].set_ylabel(f"{term}: density")
         for ax, layer in zip(row, layers):

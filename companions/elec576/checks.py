@@ -36,3 +36,13 @@ def check_training(
         allowed = "epsilon > 0, num_passes >= 1, every >= 1"
         raise ValueError(f"need {allowed}, not {epsilon}, {passes}, {every}")
     check_data(network, X, y)
+
+
+def check_together(networks: Sequence, epsilon: float | Sequence[float]) -> np.ndarray:
+    """Give each network's step; ValueError unless the networks can be trained as one array."""
+    kinds = {(tuple(W.shape for W, _ in n.parameters), n.actFun_type.lower()) for n in networks}
+    if len(kinds) != 1:
+        raise ValueError("networks trained together need one shape and one activation function")
+    if np.shape(epsilon) not in ((), (len(networks),)):
+        raise ValueError(f"need one epsilon, or one for each of the {len(networks)} networks")
+    return np.broadcast_to(epsilon, len(networks))

@@ -44,12 +44,26 @@ class Maxout(nn.Module):
         return torch.maximum(first, second)
 
 
+class Shifted(nn.Module):
+    """Another activation function plus a constant."""
+
+    def __init__(self, activation: nn.Module, shift: float) -> None:
+        super().__init__()
+        self.activation = activation
+        self.shift = shift
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return self.activation(z) + self.shift
+
+
 ACTIVATIONS = {
     "relu": nn.ReLU,
     "leaky": lambda: nn.LeakyReLU(0.01),
     "tanh": nn.Tanh,
     "sigmoid": nn.Sigmoid,
     "maxout": Maxout,
+    "centred": lambda: Shifted(nn.Sigmoid(), -0.5),  # a sigmoid around 0, as tanh is
+    "raised": lambda: Shifted(nn.Tanh(), 0.5),  # a tanh around 1/2, as the sigmoid is
 }
 INITS = {
     "xavier": nn.init.xavier_normal_,
@@ -89,14 +103,14 @@ def choice(default: object, text: str) -> object:
 
 @dataclass(frozen=True)
 class Settings:
-    """One training; the defaults are the assignment's network, Xavier's first weights and Adam.
+    """One training; the defaults are the assignment's network, Xavier's initial weights and Adam.
 
     Raises:
         ValueError: a setting that is not possible, before any work.
     """
 
     activation: str = choice("relu", ", ".join(ACTIVATIONS))
-    init: str = choice("xavier", f"first weights: {', '.join(INITS)}")
+    init: str = choice("xavier", f"initial weights: {', '.join(INITS)}")
     optimizer: str = choice("adam", ", ".join(OPTIMIZERS))
     rate: float | None = choice(None, "step size, with onecycle the largest; None: the optimiser's")
     schedule: str = choice("constant", "constant, or onecycle: up and down")
@@ -107,7 +121,7 @@ class Settings:
     epochs: int = choice(1, "passes over the training images")
     batch: int = choice(50, "images in a batch")
     train_images: int | None = choice(None, "use the first so many of 55,000; None: all")
-    seed: int = choice(0, "of first weights, dropout and order")
+    seed: int = choice(0, "of initial weights, dropout and order")
 
     def __post_init__(self) -> None:
         for what, known in CHOICES.items():
@@ -218,15 +232,18 @@ def train(
     optimizer = OPTIMIZERS[settings.optimizer].make(net.parameters(), settings.rate)
     hooks = [h.Validate(h.batches(data.val, 250), criterion, h.class_hits)]
     if settings.schedule == "onecycle":
-        steps = settings.epochs * len(loader)
-        cycle = OneCycleLR(optimizer, settings.rate, steps, cycle_momentum=False)
-        hooks.append(h.Schedule(cycle))
+        hooks.append(_one_cycle(optimizer, settings, len(loader)))
     if evaluate_test:
         hooks.append(EvaluateTest(data.test, criterion))
     if board:
         hooks.append(Monitor(criterion, board, every))
     hooks.append(h.Log(log))
     return Trained(net, h.fit(net, loader, criterion, optimizer, settings.epochs, hooks))
+
+
+def _one_cycle(optimizer: torch.optim.Optimizer, settings: Settings, batches: int) -> h.Schedule:
+    steps = settings.epochs * batches
+    return h.Schedule(OneCycleLR(optimizer, settings.rate, steps, cycle_momentum=False))
 
 
 def _first_images(images: TensorDataset, count: int | None) -> TensorDataset:

@@ -1,15 +1,12 @@
-"""What every layer does while a network trains, written to TensorBoard and read back."""
+"""What every layer does while a network trains, written to TensorBoard; boards.py reads it back."""
 
 import math
 import shutil
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
@@ -49,7 +46,7 @@ def describe(tensor: torch.Tensor, bins: int = 40) -> Description:
 class Monitor(h.Hook):
     """Writes a training to TensorBoard from forward hooks, so that no loop has to know of it.
 
-    Iteration i is the forward pass after i steps of the optimiser; iteration 0 shows the first
+    Iteration i is the forward pass after i steps of the optimiser; iteration 0 shows the initial
     weights. In every iteration of training the criterion's hook writes the loss; in every
     `every`th, the hooks of the layers write the statistics of all that the assignment lists, 17
     tensors of the network, in the order that the assignment prints, whatever `pool_first` is. After
@@ -160,58 +157,3 @@ class Monitor(h.Hook):
             hook.remove()
         if self.writer:
             self.writer.close()
-
-
-class Series(NamedTuple):
-    """One scalar of a board: iterations (n,) and values (n,)."""
-
-    steps: np.ndarray
-    values: np.ndarray
-
-
-class Histogram(NamedTuple):
-    """One histogram of a board: edges (bins + 1,) and counts (bins,)."""
-
-    step: int
-    edges: np.ndarray
-    counts: np.ndarray
-
-
-@dataclass(frozen=True)
-class Board:
-    """What a training wrote: scalars, and the histograms of every tensor in order, by tag."""
-
-    scalars: dict[str, Series]
-    histograms: dict[str, list[Histogram]]
-
-    def last(self, tag: str) -> float:
-        """The last value of a scalar."""
-        return float(self.scalars[tag].values[-1])
-
-
-def read_board(folder: str | Path) -> Board:
-    """Read a board by TensorBoard's own reader.
-
-    Raises:
-        ValueError: there is nothing to read.
-    """
-    events = EventAccumulator(str(folder), size_guidance={"scalars": 0, "histograms": 0}).Reload()
-    tags = events.Tags()
-    if not tags["scalars"]:
-        raise ValueError(f"no TensorBoard events in {folder}")
-    scalars = {tag: _series(events.Scalars(tag)) for tag in tags["scalars"]}
-    histograms = {
-        tag: [_histogram(event) for event in events.Histograms(tag)] for tag in tags["histograms"]
-    }
-    return Board(scalars, histograms)
-
-
-def _series(events: list) -> Series:
-    steps = np.array([event.step for event in events], dtype=float)
-    return Series(steps, np.array([event.value for event in events]))
-
-
-def _histogram(event: object) -> Histogram:
-    written = event.histogram_value
-    edges = np.array([written.min, *written.bucket_limit])
-    return Histogram(event.step, edges, np.array(written.bucket))

@@ -72,7 +72,7 @@ class DeepNeuralNetwork(NeuralNetwork):
         layer_sizes: (inputs, hidden widths ..., classes); without hidden widths it is softmax
             regression.
         actFun_type, reg_lambda, seed: as for NeuralNetwork.
-        gain: the first weights have standard deviation gain / sqrt(inputs of the layer): 1 as in
+        gain: the initial weights have standard deviation gain / sqrt(inputs of the layer): 1 as in
             the assignment, sqrt(2) as He et al. (2015) derive for the ReLU.
         bias: the first biases.
 
@@ -149,7 +149,7 @@ def main() -> None:
     add("--activation", default="tanh", help="tanh, sigmoid or relu (default tanh)")
     add("--epsilon", type=float, default=0.01, help="step size (default 0.01)")
     add("--reg-lambda", type=float, default=0.01, help="strength of the penalty (default 0.01)")
-    add("--seed", type=int, default=0, help="seed of the first weights (default 0)")
+    add("--seed", type=int, default=0, help="seed of the initial weights (default 0)")
     add("--passes", type=int, default=20000, help="steps over all the data (default 20000)")
     args = parser.parse_args()
     X, y = generate_data()

@@ -18,7 +18,8 @@ ROOT = FOLDER.parent.parent
 
 def files() -> Iterator[tuple[Path, str]]:
     """Every file of the zip, and its name there: the scripts beside what they import."""
-    for path in sorted([*FOLDER.glob("*.py"), *FOLDER.glob("*.ipynb"), FOLDER / "README.md"]):
+    others = [FOLDER / "step_sizes.json", FOLDER / "README.md"]
+    for path in sorted([*FOLDER.glob("*.py"), *FOLDER.glob("*.ipynb"), *others]):
         if path != Path(__file__).resolve():
             yield path, path.name
     for path in (ROOT / "helpers.py", ROOT / "requirements.txt"):

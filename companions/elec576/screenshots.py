@@ -20,7 +20,9 @@ from urllib.error import URLError
 from urllib.parse import quote
 from urllib.request import urlopen
 
-from dcn_mnist import ACTIVATIONS, BOARDS
+from dcn_mnist import BOARDS
+from step_sizes import KINDS as COMPARED
+from step_sizes import label
 
 import helpers as h
 
@@ -48,8 +50,7 @@ class Picture(NamedTuple):
 
 MAIN = {"well trained": "well trained/seed 0"}
 KINDS = {
-    name: f"compared/{name}, xavier, adam, width 8/seed 0"
-    for name in h.quick(tuple(ACTIVATIONS), ("relu", "maxout"))
+    name: f"compared/{label(kind)}, width 8/seed 0" for name, kind in COMPARED["activation"].items()
 }
 INSIDE = "^(conv2|fc1) (net input|activation|pooled)/std|^conv2 (weight|bias)/std"
 PICTURES = {
