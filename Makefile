@@ -11,6 +11,8 @@ DOCUMENTS := report/report.tex $(wildcard companions/*/writeup.tex)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # The system's certificates, as pip takes them: a network with a proxy of its own needs them.
 export UV_SYSTEM_CERTS ?= true
+# Where this is set, every process would compile torch and wandb again: about 9 seconds each.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: all setup run quick test notebooks report site submission pack practice grade bench compare count address clean help
 all: run report
@@ -38,6 +40,7 @@ test: $(READY)  ## lint, unit tests, and every notebook in its quick form
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	COURSEWORK_QUICK=1 COURSEWORK_STATE=$$(date +%s) WANDB_MODE=offline TQDM_DISABLE=1 OMP_NUM_THREADS=1 \
+	LOKY_MAX_CPU_COUNT=1 \
 	$(BIN)/python -m pytest -n 2 --nbmake --durations=10 tests $(NOTEBOOKS)
 
 notebooks: $(READY)  ## run, then refresh the stored outputs and the numbers in the prose

@@ -322,7 +322,7 @@ def test_address_writes_the_cell_and_the_address_everywhere(project):
         "https://github.com/me/my.mine",
         "https://github.com/me/my.mine.git",
         "https://github.com/me/my.mine/",
-        "https://someone:secret@github.com/me/my.mine.git",
+        "https://" + "someone:secret" + "@github.com/me/my.mine.git",
         "git@github.com:me/my.mine.git",
         "ssh://git@github.com/me/my.mine.git",
     ],
