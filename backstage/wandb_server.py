@@ -85,6 +85,7 @@ def run_settings(mode: str, init_timeout: float) -> "wandb.Settings":
         "silent": True,
         "init_timeout": init_timeout,
         "x_transaction_log_flush_interval": FLUSH_INTERVAL,
+        "x_save_requirements": False,  # a list of all packages, slower than a short training
     }
     if mode == "online":  # for a server that vanishes meanwhile
         wanted |= {"finish_timeout": FINISH_TIMEOUT, "finish_timeout_raises": True}
