@@ -61,7 +61,7 @@ from backstage.movies import animate, gif
 
 
 def seed_everything(seed: int) -> np.random.Generator:
-    """Seed PyTorch, whose layers draw their first weights, and give a NumPy generator for the rest.
+    """Seed PyTorch, which draws the initial weights, and give a NumPy generator for the rest.
 
     Raises:
         ValueError: seed is negative, or no whole number.

@@ -48,7 +48,7 @@ class NetStack:
     Args:
         sizes: (inputs, hidden widths ..., 1), as for `helpers.Net`.
         count: number of networks R.
-        rng: draws the first weights.
+        rng: draws the initial weights.
         activation: of the hidden layers.
         device: where they compute.
     """

@@ -40,7 +40,7 @@ class Checkpoint(Hook):
     The file is removed when the training has finished. This hook comes last in the list. If the
     disk is full or cannot be written to, that is printed once and the training goes on.
 
-    A file is taken up only by the training that wrote it: the same first weights, layers, loss,
+    A file is taken up only by the training that wrote it: the same initial weights, layers, loss,
     optimiser, data (of a data set without tensors: their number), batches, seeds and settings of
     the hooks. After Ctrl-C, the network and the optimiser as they were left count as the same.
 
@@ -112,7 +112,7 @@ def _settings(training: Training) -> dict:
         **optimizer.defaults,
         "loss": training.loss_fn,
         "layers": fingerprint(layers(training.net)),
-        "first weights": fingerprint(training.net.state_dict()),
+        "initial weights": fingerprint(training.net.state_dict()),
         "data": fingerprint(loader.dataset),
         **_group_settings(training),
     }

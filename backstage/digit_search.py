@@ -36,7 +36,7 @@ GROUPS = (
 
 
 class Candidate(NamedTuple):
-    """A recipe to try; he: whether the first weights are those of He et al."""
+    """A recipe to try; he: whether the initial weights are those of He et al."""
 
     name: str
     recipe: Any
@@ -50,7 +50,7 @@ class Tried:
     Attributes:
         name: what the recipe is called in tables.
         recipe: how the networks were trained.
-        he: whether their first weights were those of He et al.
+        he: whether their initial weights were those of He et al.
         loss: (seeds,) validation losses [nats]; infinite where a training diverged.
         error: (seeds,) validation errors [%].
     """
@@ -114,13 +114,13 @@ def one_change_each(start: Any, constant: Any, adamw: Any) -> list[Candidate]:
         Candidate("AdamW", adamw),
         Candidate("AdamW, weight decay", replace(adamw, weight_decay=DECAY)),
         Candidate("batches of 128", replace(start, batch=128)),
-        Candidate("He's first weights", start, he=True),
+        Candidate("He's initial weights", start, he=True),
         Candidate("augmentation", replace(start, augment=True)),
     ]
 
 
 def combine(start: Any, candidates: Sequence[Candidate], kept: Sequence[str]) -> Any:
-    """The recipe of step one with every change that was kept, apart from first weights."""
+    """The recipe of step one with every change that was kept, apart from initial weights."""
     recipe = start
     for candidate in candidates:
         if candidate.name in kept:

@@ -32,7 +32,7 @@ def costs(
         axes[1].semilogy(layers, deep[name], f"{marker}-", ms=3, c=colour, label=name)
     axes[0].set(xlabel="times x = x + x", ylabel="products, counted", title="a doubled value")
     axes[0].set_xticks(range(0, max(doublings) + 1, 4))
-    axes[1].set(xlabel="hidden layers of 3 units", title="a small deep network")
+    axes[1].set(xlabel="layers of weights, each 3 wide", title="a small deep network")
     for ax in axes:
         ax.legend(loc="upper left")
     return fig

@@ -47,7 +47,7 @@ def parallel_coordinates(
 ) -> None:
     """Draw one line per trial, from its settings to its value on a colour bar.
 
-    Dark lines are good, the red one is the best; grey ones were stopped early or diverged. The
+    Dark lines are good, the red one is the best; grey ones were ended by Hyperband or diverged. The
     colour bar leaves out the worst tenth of the completed values: the lines of those trials, and of
     those that diverged, end where it ends, and the legend counts them.
 
@@ -129,7 +129,7 @@ def _draw_bar(ax: Axes, place: float, scale: _Scale) -> None:
 
 def _name_lines(ax: Axes, diverged: bool, outside: int) -> None:
     """The legend, above the axes."""
-    ax.plot([], [], c="0.8", label="stopped early" + " or diverged" * diverged)
+    ax.plot([], [], c="0.8", label="ended by Hyperband" + " or diverged" * diverged)
     if outside:
         ax.plot([], [], " ", label=f"{outside} trials end beyond the scale")
     ax.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))

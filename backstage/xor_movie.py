@@ -79,7 +79,7 @@ def plot_snapshots(films: Sequence[Filmed], points: tuple, epochs: Sequence[int]
     Args:
         films: trainings.
         points: x (n, 2) and y (n,).
-        epochs: the moments, 0 for the first weights.
+        epochs: the moments, 0 for the initial weights.
     """
     fig, axes = plt.subplots(len(films), len(epochs), figsize=(TEXT_WIDTH, 3.1))
     for row, film in zip(axes, films):

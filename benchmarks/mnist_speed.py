@@ -93,7 +93,7 @@ def usual_side(make: Callable, images: Dataset) -> Side:
 
 
 def our_side(make: Callable, images: TensorDataset) -> Side:
-    """The same first weights in the faster form, in whole batches."""
+    """The same initial weights in the faster form, in whole batches."""
     torch.manual_seed(0)
     net = make()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.002, momentum=0.9, fused=True)

@@ -108,7 +108,7 @@ class Usual(NamedTuple):
     rate: float = 0.02
     size: int = 8
     seed: int | None = 0  # of shuffling and augmentation
-    first: int = 0  # seed of the first weights
+    first: int = 0  # seed of the initial weights
     schedule: Callable | None = one_cycle
     steps: int = EPOCHS * 8  # length of the schedule
     change: Callable = noisy
@@ -260,7 +260,7 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(tmp_path, capsys
         ({"seed": 1}, "other settings: shuffling seed 0 there, 1 here; delete"),
         (
             {"first": 1},
-            r"settings: seed 0 there, 1 here; first weights \w{8} there, \w{8} here",
+            r"settings: seed 0 there, 1 here; initial weights \w{8} there, \w{8} here",
         ),
         ({"activation": nn.Tanh}, r"other settings: layers \w{8} there, \w{8} here; delete"),
         ({"dropout": 0.3}, r"other settings: layers \w{8} there, \w{8} here; delete"),

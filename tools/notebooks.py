@@ -63,7 +63,7 @@ AT_ONCE = 2  # notebooks
 PACE = 1 if sys.stderr.isatty() else 20  # seconds between updates of a bar; fewer in a log file
 MINUTES = {  # measured on two cores; what is not listed takes less than one
     "x_ray_segmentation": 25,
-    "elec576": 10,
+    "elec576": 9,
     "CNNMNIST": 5,
     "feedforwardAssignment": 4,
     "feedForwardMNIST": 3,
