@@ -38,6 +38,11 @@ def test_small_and_without_widget_state(path, nb):
     assert "widget-view" not in json.dumps(outputs)
 
 
+def test_what_is_stored_comes_from_real_data(nb):
+    printed = "".join(o.get("text", "") for c in code_cells(nb) for o in c.outputs)
+    assert not re.search("Source: phantom|drawn by code", printed)
+
+
 def test_opens_with_its_question_and_the_standard_cell(path, nb):
     first, second = nb.cells[:2]
     assert first.source.startswith("# ")
