@@ -1,8 +1,5 @@
-run = wandb.init(
-    project="deep-learning-coursework", name="W&B alone", group="xor-mlops",
-    config=config, mode="offline", dir=folder, settings=quiet,
-)  # fmt: skip
+run = wandb.init(project="deep-learning-coursework", group="xor-mlops", config=config, **place)
 hooks = [h.Validate(val), h.Log(run.log)]  # run.log({"epoch": 1, "train/loss": 0.69, ...})
-h.fit(net, train, h.binary_loss, optimizer, 3, hooks)
-logged = dict(run.summary)
+history = h.fit(net, train, h.binary_loss, optimizer, s.epochs, hooks)
+last_row = dict(run.summary)
 run.finish()
