@@ -302,7 +302,7 @@ def test_a_diverged_trial_is_drawn_at_the_bad_end(goal):
     (line,) = [line for line in ax.lines if line.get_color() == "0.85" and len(line.get_ydata())]
     assert line.get_ydata()[-1] == (1 if goal == "minimize" else 0)
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert "stopped early or diverged" in labels
+    assert "ended by Hyperband or diverged" in labels
     for fig in figures:
         fig.draw_without_rendering()
         plt.close(fig)
