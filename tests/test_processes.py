@@ -104,8 +104,9 @@ def test_a_job_that_fails_is_heard_of_and_stops_the_others(two_cores, how, expec
 
 
 STOPPED = """
-import os, time
+import os, signal, time
 from backstage import processes
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
 processes.cpu_count = lambda: 2
 def job(i):
     open({folder!r} + f"/{{os.getpid()}}", "w").close()
