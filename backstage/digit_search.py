@@ -114,7 +114,7 @@ def one_change_each(start: Any, constant: Any, adamw: Any) -> list[Candidate]:
         Candidate("AdamW", adamw),
         Candidate("AdamW, weight decay", replace(adamw, weight_decay=DECAY)),
         Candidate("batches of 128", replace(start, batch=128)),
-        Candidate("He's first weights", start, he=True),
+        Candidate("He's initial weights", start, he=True),
         Candidate("augmentation", replace(start, augment=True)),
     ]
 
