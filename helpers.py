@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils.data import DataLoader, TensorDataset
 
 # What lies in backstage/ and is passed on: each name is documented where it is defined.
@@ -461,6 +462,7 @@ class Recipe:
     weight_decay: float | None = None  # None: SGD with momentum 0.9; a number: AdamW with it
     nesterov: bool = False  # Nesterov's momentum in SGD
     one_cycle: bool = False  # the rate rises to its maximum and falls to 0 (Smith and Topin 2019)
+    cycle_momentum: bool = True  # meanwhile momentum goes from 0.95 to 0.85 and back
     augment: bool = False  # random_affine on every batch
 
 
@@ -481,7 +483,7 @@ def fit_digits(
     own = [Validate(batches(data.val, 1000), F.nll_loss, class_hits)]
     if recipe.one_cycle:
         steps = recipe.epochs * len(loader)
-        cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=steps)
+        cycle = OneCycleLR(optimizer, recipe.rate, steps, cycle_momentum=recipe.cycle_momentum)
         own.append(Schedule(cycle))
     if recipe.augment:
         own.append(Augment(lambda x, y, generator: (random_affine(x, generator), y)))

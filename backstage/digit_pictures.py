@@ -12,6 +12,8 @@ from backstage.digit_search import Tried
 from backstage.plots import log_ticks, plot_rows
 from backstage.style import BLACK, BLUE, HALF_WIDTH, ORANGE, TEXT_WIDTH
 
+LOWEST_LOSS = 0.07  # where the loss axes of the searches start, the same for all networks [nats]
+
 
 def plot_dots(
     ax: Axes, at: Sequence[float], values: Sequence[np.ndarray], c: str, label: str | None = None
@@ -59,7 +61,7 @@ def draw_rates(groups: Sequence[Sequence[Tried]], top: float) -> Figure:
     Args:
         groups: what `tune_rates` gives.
         top: the end of the loss axis [nats]; what lies above diverged, or nearly so, and stands as
-            a triangle at the upper edge.
+            a triangle at the upper edge, joined to the dots of the same rate by a dotted line.
     """
     fig, ax = plt.subplots(figsize=(HALF_WIDTH, 2.8))
     for group, colour, style in zip(groups, (BLUE, BLUE, ORANGE), ("--", "-", "-")):
@@ -67,12 +69,14 @@ def draw_rates(groups: Sequence[Sequence[Tried]], top: float) -> Figure:
         losses = np.array([one.loss for one in group])
         ax.plot(rates, losses.mean(1), style, c=colour, lw=0.9, label=group[0].name)
         ax.plot(rates, losses, "o", c=colour, ms=3, alpha=0.6, mew=0)
-        above = [rate for rate, some in zip(rates, losses) if not (some <= top).all()]
-        ax.plot(above, [top] * len(above), "^", c=colour, ms=5, clip_on=False)
-    lowest = 0.85 * min(np.nanmin(one.loss) for group in groups for one in group)
+        for rate, some in zip(rates, losses):
+            if not (some <= top).all():
+                ax.plot(rate, top, "^", c=colour, ms=5, clip_on=False)
+                ax.plot([rate, rate], [min(some.min(), top), top], ":", c=colour, lw=0.9)
+    lowest = min(LOWEST_LOSS, *(0.85 * one.loss.min() for group in groups for one in group))
     ax.set(xscale="log", yscale="log", xlabel="rate, or its maximum", ylim=(lowest, top))
     ax.set_ylabel("validation loss [nats]")
-    log_ticks(ax.yaxis, [v for v in (0.05, 0.07, 0.1, 0.2, 0.3, 0.5) if lowest < v < top])
+    log_ticks(ax.yaxis, [v for v in (0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2) if v <= top])
     log_ticks(ax.xaxis, [0.001, 0.003, 0.01, 0.03, 0.1, 0.3])
     fig.legend(loc="outside upper center", ncols=2, columnspacing=1)
     return fig
@@ -96,8 +100,8 @@ def draw_curves(groups: dict[str, Sequence[Sequence[dict]]], colours: Sequence[s
     left.plot([], [], "--", c="0.4", label="training")
     left.plot([], [], c="0.4", label="validation")
     left.set(yscale="log", ylabel="loss [nats]")
-    log_ticks(left.yaxis, [0.02, 0.05, 0.1, 0.2, 0.5, 1])
-    log_ticks(right.yaxis, [1, 1.5, 2, 3, 5, 10])
+    log_ticks(left.yaxis, [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1])
+    log_ticks(right.yaxis, [0.7, 1, 1.5, 2, 3, 5, 10])
     left.legend()
     colour_key = right.get_legend_handles_labels()
     fig.legend(*colour_key, loc="outside upper center", ncols=len(groups))
@@ -118,7 +122,12 @@ def plot_classes(ax: Axes, groups: Sequence[Answers]) -> None:
 
 
 def plot_calibration(ax: Axes, groups: Sequence[Answers]) -> None:
-    """Draw the share of wrong answers against their doubt, with intervals over images."""
+    """Draw the share of wrong answers against their doubt, with intervals over images.
+
+    An interval that starts at 0, which a logarithmic axis lacks, ends in a triangle at the edge.
+    """
+    to_zero = []
+    bottom = 1.0
     for some, marker in zip(groups, "so"):
         found = calibration(some)
         doubt = 100 * found.doubt
@@ -128,24 +137,40 @@ def plot_calibration(ax: Axes, groups: Sequence[Answers]) -> None:
         style = {"fmt": marker + "-", "c": some.colour, "ms": 4, "capsize": 2, "lw": 0.8}
         error = np.stack([low, high]).clip(0)
         ax.errorbar(doubt, wrong, error, label=some.label, **style)
-    ax.plot([0.01, 60], [0.01, 60], ":", c="0.4", label="calibrated")
+        bottom = min(bottom, *wrong, *(wrong - low)[wrong > low])
+        to_zero += [(place, some.colour) for place in doubt[wrong <= low]]
+    ax.plot([0.005, 60], [0.005, 60], ":", c="0.4", label="calibrated")
     ax.set(xscale="log", yscale="log", xlabel="doubt: 100 % $-$ confidence [%]")
     ax.set_ylabel("answers that are wrong [%]")
     for axis in (ax.xaxis, ax.yaxis):
         log_ticks(axis, [0.01, 0.1, 1, 10, 100])
-    ax.set_ylim(0.5 * ax.get_ylim()[0], 120)
+    ax.set_ylim(0.5 * bottom, 120)
+    for place, colour in to_zero:
+        ax.plot(place, 0.5 * bottom, "v", c=colour, ms=5, clip_on=False)
     ax.legend(ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
 
 def draw_weights(rows: dict[str, np.ndarray]) -> Figure:
-    """Sixteen pictures in two rows for each name; those with negative values in two colours."""
+    """Sixteen pictures in two rows for each name; those with negative values in two colours.
+
+    Each picture has its own scale; a colour bar beside the rows shows what the colours mean. A
+    picture that is zero everywhere holds these words.
+    """
     fig, axes = plt.subplots(2 * len(rows), 8, figsize=(TEXT_WIDTH, 1.55 * len(rows)))
     for row, (name, pictures) in enumerate(rows.items()):
-        for ax, picture in zip(axes[2 * row : 2 * row + 2].flat, pictures):
+        both = axes[2 * row : 2 * row + 2]
+        signed = bool((pictures < 0).any())
+        for ax, picture in zip(both.flat, pictures):
             limit = np.abs(picture).max() or 1
-            signed = bool((picture < 0).any())
-            ax.imshow(picture, "PuOr_r" if signed else "gray_r", vmin=-limit * signed, vmax=limit)
+            style = {"cmap": "PuOr_r" if signed else "gray_r", "vmin": -limit * signed}
+            image = ax.imshow(picture, vmax=limit, **style)
             ax.set(xticks=[], yticks=[])
             ax.spines[:].set_visible(False)
+            if not picture.any():
+                words = {"ha": "center", "va": "center", "fontsize": 8}
+                ax.text(0.5, 0.5, "zero\neverywhere", transform=ax.transAxes, **words)
         axes[2 * row, 0].set_ylabel(name, fontsize=8, y=0)
+        bar = fig.colorbar(image, ax=both, aspect=30, pad=0.01)
+        low = ["$-$largest"] if signed else []
+        bar.set_ticks([*[-limit] * signed, 0, limit], labels=[*low, "0", "largest"])
     return fig

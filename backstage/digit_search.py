@@ -110,6 +110,7 @@ def one_change_each(start: Any, constant: Any, adamw: Any) -> list[Candidate]:
     return [
         Candidate("SGD, one-cycle", start),
         Candidate("constant rate", constant),
+        Candidate("constant momentum", replace(start, cycle_momentum=False)),
         Candidate("Nesterov's momentum", replace(start, nesterov=True)),
         Candidate("AdamW", adamw),
         Candidate("AdamW, weight decay", replace(adamw, weight_decay=DECAY)),
@@ -155,7 +156,8 @@ class Change(NamedTuple):
     """What one change does to a recipe, over the same seeds: 95 % intervals of changed - before."""
 
     name: str
-    error: np.ndarray  # (seeds,) validation errors of the changed recipe [%]
+    loss: np.ndarray  # (seeds,) validation losses of the changed recipe [nats]
+    error: np.ndarray  # (seeds,) its validation errors [%]
     gain: float  # share by which the mean validation loss is lower
     loss_difference: Interval  # [nats]
     error_difference: Interval  # percentage points
@@ -177,6 +179,7 @@ def compare(tried: Sequence[Tried]) -> list[Change]:
     return [
         Change(
             one.name,
+            one.loss,
             one.error,
             1 - one.loss.mean() / before.loss.mean(),
             paired_difference(one.loss, before.loss),
@@ -187,13 +190,25 @@ def compare(tried: Sequence[Tried]) -> list[Change]:
 
 
 def table(before: Tried, changes: Sequence[Change]) -> list[list[str]]:
-    """Rows for the report: name, error (mean ± sd), intervals of loss [0.001 nats] and error."""
-    rows = [[before.name, _mean_and_std(before.error), "", ""]]
+    """Rows for the report, with 95 % intervals of the differences.
+
+    Columns: name; mean loss [nats], its change [%] and difference [0.001 nats]; error (mean ± sd)
+    [%] and its difference [percentage points].
+    """
+    rows = [[before.name, f"{before.loss.mean():.4f}", "", "", _mean_and_std(before.error), ""]]
     for one in changes:
-        loss = [f"${1000 * end:+.0f}$" for end in one.loss_difference]
-        error = [f"${end:+.2f}$" for end in one.error_difference]
-        rows.append([one.name, _mean_and_std(one.error), " to ".join(loss), " to ".join(error)])
+        change = f"${signed(-100 * one.gain, 1)}$"
+        loss = " to ".join(f"${signed(1000 * end, 0)}$" for end in one.loss_difference)
+        error = " to ".join(f"${signed(end, 2)}$" for end in one.error_difference)
+        mean = f"{one.loss.mean():.4f}"
+        rows.append([one.name, mean, change, loss, _mean_and_std(one.error), error])
     return rows
+
+
+def signed(value: float, places: int) -> str:
+    """A number with its sign; one that is rounded to zero has none."""
+    text = f"{value:+.{places}f}"
+    return text if float(text) else text[1:]
 
 
 def _mean_and_std(values: np.ndarray) -> str:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 from optuna.trial import Trial
 
+FEW = 6  # whole numbers that all get a label
+
 
 def _same(value: object) -> object:
     return value
@@ -66,11 +68,14 @@ class Parameter:
         return (place - low) / (high - low)
 
     def marks(self) -> list[Mark]:
-        """All choices, or both ends of a range (of quantiles: 5 %, 50 % and 95 %)."""
+        """All of a few values, or both ends of a range (of quantiles: 5 %, 50 % and 95 %)."""
+        drawn = self.drawn
         if self.choices:
             settings = self.choices
+        elif isinstance(drawn, IntDistribution) and drawn.high - drawn.low < FEW * drawn.step:
+            settings = range(drawn.low, drawn.high + 1, drawn.step)
         elif self.to_setting is _same:
-            settings = (self.drawn.low, self.drawn.high)
+            settings = (drawn.low, drawn.high)
         else:
             settings = dict.fromkeys(self.to_setting(q) for q in (0.05, 0.5, 0.95))
         return [Mark(self.height(setting), setting) for setting in settings]

@@ -1,5 +1,6 @@
 """A sweep in parallel coordinates: one line per trial, from its settings to its value."""
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -11,12 +12,13 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
 from backstage.style import RED
-from backstage.sweep_axes import Mark
+from backstage.sweep_axes import Mark, Parameter
 from backstage.sweep_space import metric_of, parameter_space, setting_of
 from backstage.sweep_trials import Trial, completed
 
 BAR = 0.12  # width of the colour bar, in distances between two axes
 LETTER = 0.03  # width of half a letter, likewise
+LETTERS = 13  # in a line of a label
 TICKS = 5  # of the colour bar
 
 
@@ -66,7 +68,7 @@ def parallel_coordinates(
     if not done:
         raise ValueError("parallel coordinates need at least one completed trial")
     scale = _value_scale(done, metric.small)
-    columns = [_draw_axis(ax, i, space[name].marks()) for i, name in enumerate(space)]
+    columns = [_draw_axis(ax, i, _marks(space[name])) for i, name in enumerate(space)]
     places = [*np.ravel(columns), len(space) - 0.25]
     outside = 0
     for trial in reversed(trials):
@@ -98,13 +100,25 @@ def _line_style(trial: Trial, best: Trial, badness: float) -> dict:
     return {"c": colormaps["viridis"](badness), "lw": 1.0, "zorder": 2}
 
 
+def _marks(parameter: Parameter) -> list[Mark]:
+    """The labels of an axis; of a logarithmic one also the powers of ten far from both ends."""
+    marks = parameter.marks()
+    if getattr(parameter.drawn, "log", False):
+        low = math.ceil(math.log10(parameter.drawn.low))
+        high = math.floor(math.log10(parameter.drawn.high))
+        inner = [10.0**power for power in range(low, high + 1)]
+        within = [Mark(parameter.height(setting), setting) for setting in inner]
+        marks += [mark for mark in within if 0.1 < mark.height < 0.9]
+    return marks
+
+
 def _draw_axis(ax: Axes, place: int, marks: Sequence[Mark]) -> tuple[float, float]:
     """Labels in a column in which all lines run level; gives the column's two sides."""
     box = {"fc": "white", "ec": "none", "pad": 1.5}
     half = 0.0
     for height, setting in marks:
         number = isinstance(setting, int | float) and not isinstance(setting, bool)
-        text = f"{setting:.3g}" if number else textwrap.fill(str(setting), 10)
+        text = f"{setting:.3g}" if number else textwrap.fill(str(setting), LETTERS)
         style = {"ha": "center", "va": "center", "zorder": 5, "bbox": box}
         ax.text(place, height, text, fontsize=8, **style)
         half = max(half, LETTER * (1 + max(map(len, text.split("\n")))))

@@ -32,7 +32,7 @@ class Level(NamedTuple):
 def plot_every_network(
     ax: Axes, losses: Mapping[Shape, np.ndarray], levels: Sequence[Level]
 ) -> None:
-    """Draw one dot per network, its loss on new data; bars show mean and standard deviation.
+    """Draw one dot per network, its loss on new data; diamonds: means, bars: quartiles.
 
     Args:
         ax: axes.
@@ -44,8 +44,9 @@ def plot_every_network(
     for at, ((_, width), loss) in zip(places, losses.items()):
         x = at + rng.uniform(-0.3, 0.3, len(loss))
         ax.scatter(x, loss, s=3, lw=0, alpha=0.5, c=WIDTH_COLOURS[width - 1])
-        bar = {"c": "k", "marker": "D", "ms": 3, "capsize": 3, "lw": 0.8}
-        ax.errorbar(at, loss.mean(), loss.std(ddof=1), **bar)
+        low, high = np.quantile(loss, (0.25, 0.75))
+        ax.plot([at, at], [low, high], c="k", marker="_", ms=7, lw=0.8)
+        ax.plot(at, loss.mean(), c="k", marker="D", ms=3)
     end = places[-1] + 0.6
     for level in levels:
         ax.hlines(level.loss, -0.6, end, level.colour, level.style, lw=0.8)

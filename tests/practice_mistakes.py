@@ -15,8 +15,8 @@ MISTAKES = {
     "nanograd-h": (' | {"bias": layer.bias}', ""),
     # a dropped factor
     "nanograd-i": ("return 2 * self.alpha / (n_in + n_out)", "return self.alpha / (n_in + n_out)"),
-    # a wrong sign in what was found on paper
-    "nanograd-j": ("[Var(0.5), Var(-1)]", "[Var(0.5), Var(1)]"),
+    # a test that cannot fail
+    "nanograd-j": ("assert output == 0.5", "assert output is not None"),
     # a sum in place of a mean
     "nanograd-k": ("return total / len(t)", "return total"),
     # uphill

@@ -34,6 +34,21 @@ def test_a_change_is_kept_if_it_is_clear_and_large_enough():
     assert worse.worse and not (clear.worse or small.worse or unclear.worse)
 
 
+def test_the_table_shows_what_the_rule_looks_at():
+    runs = [tried("start", 0.20, 0.22, 0.21), tried("changed", 0.18, 0.20, 0.20)]
+    before, after = search.table(runs[0], search.compare(runs))
+    assert before == ["start", "0.2100", "", "", r"21.00 $\pm$ 1.00", ""]
+    assert after[:4] == ["changed", "0.1933", "$-7.9$", "$-31$ to $-2$"]
+    assert after[4:] == [r"19.33 $\pm$ 1.15", "$-3.10$ to $-0.23$"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(-0.4, "0"), (0.4, "0"), (-0.6, "-1"), (2, "+2"), (np.inf, "+inf")]
+)
+def test_zero_has_no_sign(value, text):
+    assert search.signed(value, 0) == text
+
+
 def test_what_was_kept_is_combined():
     adamw = replace(START, weight_decay=0.0, rate=0.01)
     candidates = search.one_change_each(START, replace(START, one_cycle=False), adamw)

@@ -7,14 +7,15 @@ Writes figures/board_*.png. Needs Chromium or Chrome (Debian: apt install chromi
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import NamedTuple
 from urllib.error import URLError
 from urllib.parse import quote
@@ -54,19 +55,43 @@ KINDS = {
 }
 INSIDE = "^(conv2|fc1) (net input|activation|pooled)/std|^conv2 (weight|bias)/std"
 PICTURES = {
-    "board_training": Picture("scalars", "^loss|^error", MAIN, 720, 0.9),
+    "board_training": Picture("scalars", "^loss|^error", MAIN, 720),
     "board_statistics": Picture("scalars", "^conv2 .*/(mean|std)", MAIN, 1300),
     "board_histograms": Picture("histograms", "^(conv2|fc1)/", MAIN, 900),
     "board_compared": Picture("scalars", f"^loss/training|^error|{INSIDE}", KINDS, 1300, 0.6),
 }
 
 
+class ShowOutliers(BaseHTTPRequestHandler):
+    """A page that unchecks TensorBoard's box "Ignore outliers in chart scaling".
+
+    The box is on at first and clips the curves. Its state is no part of TensorBoard's address but
+    lies in the browser's storage for the server's address and port.
+    """
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<script>localStorage.setItem('_ignoreYOutliers', 'false')</script>")
+
+    def log_message(self, *args: object) -> None:
+        """Print nothing."""
+
+
+def show_outliers(browse: Sequence[str]) -> int:
+    """Let a browser see that page, and give the port at which TensorBoard must be served."""
+    with HTTPServer(("localhost", 0), ShowOutliers) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        page = f"http://localhost:{server.server_port}"
+        subprocess.run([*browse, "--dump-dom", page], check=True, capture_output=True, timeout=60)
+        server.shutdown()
+    return server.server_port
+
+
 @contextmanager
-def serve(folder: Path, runs: int) -> Iterator[str]:
+def serve(folder: Path, runs: int, port: int) -> Iterator[str]:
     """Run TensorBoard on a folder, and give its address once it has read so many runs."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
     words = ["tensorboard.main", "--logdir", folder.name, "--port", str(port)]
     server = subprocess.Popen(
         [sys.executable, "-m", *words],
@@ -108,21 +133,22 @@ def take(picture: Picture, browser: str, path: Path) -> None:
             if not (BOARDS / board).is_dir():
                 raise FileNotFoundError(f"no board {BOARDS / board}: run the notebook first")
             shutil.copytree(BOARDS / board, boards / name)
-        with serve(boards, len(picture.boards)) as address:
+        browse = [
+            browser,
+            "--headless",
+            "--no-sandbox",  # which root would need; the page is our own
+            "--hide-scrollbars",
+            f"--window-size={WIDTH},{picture.height}",
+            "--virtual-time-budget=60000",
+            f"--user-data-dir={room}/browser",
+        ]
+        port = show_outliers(browse)
+        with serve(boards, len(picture.boards), port) as address:
             what = f"#{picture.tab}&tagFilter={quote(picture.tags)}"
             what += f"&_smoothingWeight={picture.smoothing}"
-            browse = [
-                browser,
-                "--headless",
-                "--no-sandbox",  # which root would need; the page is our own
-                "--hide-scrollbars",
-                f"--window-size={WIDTH},{picture.height}",
-                "--virtual-time-budget=60000",
-                f"--user-data-dir={room}/browser",
-                f"--screenshot={path}",
-                f"{address}/?darkMode=false{what}",
-            ]
-            subprocess.run(browse, check=True, capture_output=True, timeout=300)
+            page = f"{address}/?darkMode=false{what}"
+            shoot = [*browse, f"--screenshot={path}", page]
+            subprocess.run(shoot, check=True, capture_output=True, timeout=300)
 
 
 def main() -> None:
