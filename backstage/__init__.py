@@ -62,6 +62,7 @@ Single notebooks
     xor_pictures        pictures of many small XOR networks
     xor_movie           two small XOR networks during training
     digit_search        one search for a digit network's recipe
+    digit_changes       what one change does to a recipe, and whether it is kept
     digit_finals        the final digit networks, trained once
     digit_results       what several networks answered on the same images
     digit_pictures      pictures of the digit notebooks

@@ -9,14 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 from torch import nn
 
 from backstage.processes import in_parallel
-from backstage.statistics import Interval
 
 DECAY = 0.05  # weight decay that step two tries with AdamW
-LEAST = 0.1  # a kept ingredient lowers the validation loss by at least this share
 
 
 class Group(NamedTuple):
@@ -145,71 +142,3 @@ def try_all(train: Callable, candidates: Sequence[Candidate], seeds: Sequence[in
         Tried(candidate.name, candidate.recipe, candidate.he, *found)
         for candidate, *found in zip(candidates, loss, error)
     ]
-
-
-def paired_difference(changed: np.ndarray, before: np.ndarray) -> Interval:
-    """Student's 95 % interval for the mean of changed - before, (n,) each, paired by seed."""
-    return Interval(*stats.ttest_1samp(changed - before, 0).confidence_interval())
-
-
-class Change(NamedTuple):
-    """What one change does to a recipe, over the same seeds: 95 % intervals of changed - before."""
-
-    name: str
-    loss: np.ndarray  # (seeds,) validation losses of the changed recipe [nats]
-    error: np.ndarray  # (seeds,) its validation errors [%]
-    gain: float  # share by which the mean validation loss is lower
-    loss_difference: Interval  # [nats]
-    error_difference: Interval  # percentage points
-
-    @property
-    def better(self) -> bool:
-        """Whether the validation loss is lower: clear of zero, and by enough to be worth it."""
-        return self.loss_difference.high < 0 and self.gain >= LEAST
-
-    @property
-    def worse(self) -> bool:
-        """Whether the validation loss is clearly higher."""
-        return self.loss_difference.low > 0
-
-
-def compare(tried: Sequence[Tried]) -> list[Change]:
-    """Compare every recipe with the first one, which has the same seeds."""
-    before = tried[0]
-    return [
-        Change(
-            one.name,
-            one.loss,
-            one.error,
-            1 - one.loss.mean() / before.loss.mean(),
-            paired_difference(one.loss, before.loss),
-            paired_difference(one.error, before.error),
-        )
-        for one in tried[1:]
-    ]
-
-
-def table(before: Tried, changes: Sequence[Change]) -> list[list[str]]:
-    """Rows for the report, with 95 % intervals of the differences.
-
-    Columns: name; mean loss [nats], its change [%] and difference [0.001 nats]; error (mean ± sd)
-    [%] and its difference [percentage points].
-    """
-    rows = [[before.name, f"{before.loss.mean():.4f}", "", "", _mean_and_std(before.error), ""]]
-    for one in changes:
-        change = f"${signed(-100 * one.gain, 1)}$"
-        loss = " to ".join(f"${signed(1000 * end, 0)}$" for end in one.loss_difference)
-        error = " to ".join(f"${signed(end, 2)}$" for end in one.error_difference)
-        mean = f"{one.loss.mean():.4f}"
-        rows.append([one.name, mean, change, loss, _mean_and_std(one.error), error])
-    return rows
-
-
-def signed(value: float, places: int) -> str:
-    """A number with its sign; one that is rounded to zero has none."""
-    text = f"{value:+.{places}f}"
-    return text if float(text) else text[1:]
-
-
-def _mean_and_std(values: np.ndarray) -> str:
-    return rf"{values.mean():.2f} $\pm$ {values.std(ddof=1):.2f}"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import helpers as h
+from backstage import digit_changes
 from backstage import digit_search as search
 
 START = h.Recipe(epochs=4, rate=0.1, one_cycle=True)
@@ -19,7 +20,7 @@ def tried(name, *losses):
 
 def test_a_change_is_kept_if_it_is_clear_and_large_enough():
     base = np.full(5, 0.2) + NOISE
-    clear, small, unclear, worse = search.compare(
+    clear, small, unclear, worse = digit_changes.compare(
         [
             tried("start", *base),
             tried("clear", *(base - 0.03 + NOISE / 10)),
@@ -30,13 +31,13 @@ def test_a_change_is_kept_if_it_is_clear_and_large_enough():
     )
     assert clear.better and clear.gain == pytest.approx(0.15)
     assert small.loss_difference.high < 0 and not small.better
-    assert unclear.gain > search.LEAST and not unclear.better
+    assert unclear.gain > digit_changes.LEAST and not unclear.better
     assert worse.worse and not (clear.worse or small.worse or unclear.worse)
 
 
 def test_the_table_shows_what_the_rule_looks_at():
     runs = [tried("start", 0.20, 0.22, 0.21), tried("changed", 0.18, 0.20, 0.20)]
-    before, after = search.table(runs[0], search.compare(runs))
+    before, after = digit_changes.table(runs[0], digit_changes.compare(runs))
     assert before == ["start", "0.2100", "", "", r"21.00 $\pm$ 1.00", ""]
     assert after[:4] == ["changed", "0.1933", "$-7.9$", "$-31$ to $-2$"]
     assert after[4:] == [r"19.33 $\pm$ 1.15", "$-3.10$ to $-0.23$"]
@@ -46,7 +47,7 @@ def test_the_table_shows_what_the_rule_looks_at():
     ("value", "text"), [(-0.4, "0"), (0.4, "0"), (-0.6, "-1"), (2, "+2"), (np.inf, "+inf")]
 )
 def test_zero_has_no_sign(value, text):
-    assert search.signed(value, 0) == text
+    assert digit_changes.signed(value, 0) == text
 
 
 def test_what_was_kept_is_combined():
