@@ -29,8 +29,7 @@ from torch.utils.data import DataLoader, TensorDataset
 # fmt: off
 # isort: off
 from backstage.settings import QUICK, ROOT, progress, quick
-from backstage.style import TEXT_WIDTH, use_style
-from backstage.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY
+from backstage.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, TEXT_WIDTH, use_style
 from backstage.report import report_folder, report_to, say, show_figure, show_movie, show_source
 from backstage.report import save_figure, save_listing, save_numbers, save_table, write_whole
 from backstage.plots import log_ticks, plot_losses, plot_rows, plot_shares
@@ -49,6 +48,7 @@ from backstage.hooks import Augment, Hook, KeepBest, Log, Schedule, Training
 from backstage.precision import MixedPrecision
 from backstage.checkpoints import Checkpoint, checkpoint_path
 from backstage.processes import in_parallel
+from backstage.records import recorded
 from backstage.tracking import track
 from backstage.sweeps import run_sweep
 from backstage.sweep_importance import importances

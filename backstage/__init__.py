@@ -18,6 +18,8 @@ Training
     fingerprints        short marks of data and code, to see whether they changed
     checkpoints         a training that is interrupted and goes on
     processes           trainings side by side, each in a process of its own
+    records             results of long comparisons, kept with the project
+    source_marks        a short mark of what a function does, the same on every computer
     tracking            Weights & Biases, with or without a network
     tracker             one tracked run, a guest in a training
     tracked_values      settings, rows and pictures in a form that W&B can store

@@ -61,6 +61,19 @@ def mean_interval(values: np.ndarray, groups: np.ndarray | None = None, seed: in
     return Interval(*map(float, np.quantile(means, (0.025, 0.975))))
 
 
+def interval_text(values: np.ndarray, groups: np.ndarray | None = None) -> str:
+    """A mean and its 95 % interval as a table shows them; arguments as in `mean_interval`."""
+    low, high = mean_interval(values, groups)
+    return f"{np.mean(values):.3f} [{low:.3f}, {high:.3f}]"
+
+
+def gain_text(values: np.ndarray, groups: np.ndarray | None = None, digits: int = 3) -> str:
+    """The same for a mean difference, with its sign, in LaTeX's minus signs."""
+    ends = (np.mean(values), *mean_interval(values, groups))
+    mean, low, high = (f"${end:+.{digits}f}$" for end in ends)
+    return f"{mean} [{low}, {high}]"
+
+
 def difference_interval(a: np.ndarray, b: np.ndarray, seed: int = 0) -> Interval:
     """Find a 95 % bootstrap interval for mean(a) - mean(b) of two independent samples."""
 
