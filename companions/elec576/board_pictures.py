@@ -129,7 +129,7 @@ def draw_compared(groups: Mapping[str, Mapping[str, np.ndarray]], window: int) -
             ax.fill_between(steps, smooth.min(0), smooth.max(0), color=colour, alpha=0.2, lw=0)
             ax.plot(steps, smooth.mean(0), c=colour, lw=1, label=name)
         ax.axhline(np.log(10), ls=":", c="0.4", lw=0.8)
-        ax.set(title=group, xlabel="iteration", yscale="log", ylim=(0.025, 5))
+        ax.set(title=group, xlabel="iteration", yscale="log", ylim=(0.008, 5))
         h.log_ticks(ax.yaxis, [0.1, 0.3, 1, 3])
         ax.legend(fontsize=7, loc="lower left", handlelength=1.2, labelspacing=0.2)
     axes[0, 0].set_ylabel("training loss [nats]")

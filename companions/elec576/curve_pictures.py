@@ -19,7 +19,7 @@ def bars(ax: Axes, at: Sequence[float], values: np.ndarray, **style: object) -> 
     ax.errorbar(at, values.mean(1), values.std(1, ddof=1), **style)
 
 
-def draw_flicker(
+def draw_oscillation(
     losses: Sequence[float], floor: float, steps: np.ndarray, swings: np.ndarray, limit: float
 ) -> Figure:
     """Draw the last losses above their minimum, and the swing against the step."""
