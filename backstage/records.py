@@ -42,14 +42,15 @@ def recorded(name: str, function: Callable, jobs: Sequence[dict], description: s
     """
     file = f"{file_name('record', name)}-{source_mark(function)}.json"
     if QUICK:
-        return _rounded(in_parallel(function, jobs, description))
+        return json.loads(json.dumps(_rounded(in_parallel(function, jobs, description))))
     kept = {} if os.environ.get("COURSEWORK_FRESH", "0") not in ("", "0") else _read(file)
     keys = [describe(job) for job in jobs]
     missing = {key: job for key, job in zip(keys, jobs) if key not in kept}
     if missing:
         found = in_parallel(function, list(missing.values()), description)
-        kept |= dict(zip(missing, _rounded(found)))
-        write_whole(NEW / file, json.dumps(kept, indent=0) + "\n")
+        content = json.dumps(kept | dict(zip(missing, _rounded(found))))
+        write_whole(NEW / file, content + "\n")
+        kept = json.loads(content)
     print(f"{len(jobs)} results in the record {file}")
     return [kept[key] for key in keys]
 

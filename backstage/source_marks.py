@@ -83,8 +83,8 @@ def _collect(thing: object, pieces: dict[str, str]) -> None:
             used = used_by(part)
             for value in [*used.values(), *_through_modules(part.__code__, used)]:
                 _collect(value, pieces)
-            plain = {k: describe(v) for k, v in used.items() if not isinstance(v, ModuleType)}
-            pieces[name] += f"\n{plain}"
+            values = {k: v for k, v in sorted(used.items()) if not isinstance(v, ModuleType)}
+            pieces[name] += f"\n{describe(values)}"
         else:
             members = {k: v for k, v in vars(part).items() if not k.startswith("__")}
             for value in [*part.__bases__, *vars(part).values()]:

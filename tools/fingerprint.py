@@ -58,6 +58,8 @@ def state(path: Path, nb: nbformat.NotebookNode, root: Path = ROOT) -> str:
     parts += [
         hashlib.sha256(module.read_bytes()).hexdigest() for module in modules(path, code, root)
     ]
+    if os.environ.get("COURSEWORK_FRESH", "0") not in ("", "0"):
+        parts.append("computed without records")
     data = os.environ.get("COURSEWORK_DATA")
     if data and re.search(r"\bload_(mnist|lungs)\b", code):
         files = sorted(p for p in Path(data).rglob("*") if p.is_file())

@@ -3,7 +3,8 @@
 python tools/notebooks.py run      execute what changed, two at a time, into build/notebooks/
 python tools/notebooks.py quick    the same in the quick form, into build/notebooks/quick/
 python tools/notebooks.py store    the same, then put the outputs into the notebooks, without noise,
-                                   and the numbers of the record into their prose and the pages
+                                   the records that they name into records/, and the numbers into
+                                   their prose and the pages
 python tools/notebooks.py prose    the last step alone
 python tools/notebooks.py address  write the Colab cell, the list of the names from helpers and the
                                    repository's address, which is that of git's remote origin; --to
@@ -30,6 +31,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import interrupt  # noqa: F401
+import kept_records
 import nbformat
 import pages
 import prose
@@ -399,6 +401,7 @@ def _command() -> bool:
         return False
     if wish.what == "store":
         store(paths)
+        kept_records.keep(notebooks())
     if wish.what in ("store", "prose"):
         fill_prose(paths)
         pages.fill()

@@ -26,6 +26,8 @@ def files() -> Iterator[tuple[Path, str]]:
         yield path, path.name
     for path in sorted((ROOT / "backstage").glob("*.py")):
         yield path, f"backstage/{path.name}"
+    for path in sorted((ROOT / "records").glob("elec-*.json")):
+        yield path, f"records/{path.name}"
     yield ROOT / "benchmarks/elec576_speed.txt", "benchmarks/elec576_speed.txt"  # the notebook's
 
 

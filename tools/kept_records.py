@@ -1,0 +1,30 @@
+"""The records of long comparisons: which of them stored notebooks name, and those kept for them."""
+
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from fingerprint import ROOT, code_cells, read
+
+NAMED = re.compile(r"results in the record ([^/\\\s]+\.json)")
+
+
+def names(notebook: Path) -> set[str]:
+    """The records that a notebook's stored outputs name."""
+    outputs = (output for cell in code_cells(read(notebook)) for output in cell.outputs)
+    return set(NAMED.findall("".join(output.get("text", "") for output in outputs)))
+
+
+def keep(notebooks: Sequence[Path], root: Path = ROOT) -> None:
+    """Take the named records from build/records into records/, and remove what none names."""
+    wanted = set().union(*map(names, notebooks))
+    folder = root / "records"
+    folder.mkdir(exist_ok=True)
+    for name in sorted(wanted):
+        new = root / "build/records" / name
+        if new.exists():
+            shutil.copyfile(new, folder / name)
+    for path in folder.glob("*.json"):
+        if path.name not in wanted:
+            path.unlink()
