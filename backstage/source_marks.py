@@ -74,17 +74,24 @@ def _describe_array(array: np.ndarray) -> str:
 def _collect(thing: object, pieces: dict[str, str]) -> None:
     """Note the text of a function, class or value, and of all that it leads to."""
     for part in _inside(thing):
-        name = f"{getattr(part, '__module__', '')}.{getattr(part, '__qualname__', '')}"
-        if not _is_own(part) or name in pieces:
+        if not _is_own(part):
+            continue
+        name = f"{part.__module__}.{part.__qualname__}"
+        if "<" in name:  # a lambda, or a function in a function: others have the same name
+            name += _text(part)
+        if name in pieces:
             continue
         pieces[name] = ""  # noted first, as functions may use one another
         if isinstance(part, FunctionType):
-            pieces[name] = _text(part)
+            text = _text(part)
+            if not text:  # written by a library, such as a dataclass's __init__
+                del pieces[name]
+                continue
             used = used_by(part)
             for value in [*used.values(), *_through_modules(part.__code__, used)]:
                 _collect(value, pieces)
             values = {k: v for k, v in sorted(used.items()) if not isinstance(v, ModuleType)}
-            pieces[name] += f"\n{describe(values)}"
+            pieces[name] = f"{text}\n{describe(values)}"
         else:
             members = {k: v for k, v in vars(part).items() if not k.startswith("__")}
             for value in [*part.__bases__, *vars(part).values()]:
@@ -99,6 +106,7 @@ def _behind(member: object) -> object:
 
 def _inside(thing: object) -> Iterator[object]:
     """The functions and classes in a value: itself, its type, or those in its parts."""
+    thing = inspect.unwrap(thing) if callable(thing) else thing  # behind @torch.no_grad() and such
     if isinstance(thing, FunctionType | type):
         yield thing
     elif isinstance(thing, Mapping):
@@ -142,11 +150,11 @@ def _is_in_project(file: str | None) -> bool:
 
 
 def _text(function: FunctionType) -> str:
-    """A function's text without docstrings, lines of comment and indentation."""
+    """A function's text without docstrings, lines of comment and indentation; "" if none exists."""
     try:
         source = textwrap.dedent(inspect.getsource(function))
         tree = ast.parse(source)
-    except (OSError, SyntaxError):  # written by a library, such as a dataclass's __init__
+    except (OSError, SyntaxError):
         return ""
     lines = source.splitlines()
     for node in ast.walk(tree):

@@ -34,8 +34,24 @@ class Model:
         return RATE
 
 
+CUTS = {"low": lambda x: x + 1, "high": lambda x: x + 2}
+
+
+def of_lambdas(a):
+    return CUTS["high"](a)
+
+
 def of_number(a):
     return loss(a)
+
+
+@torch.no_grad()
+def wrapped(x):
+    return loss(x) + 1
+
+
+def of_wrapped(a):
+    return wrapped(a)
 
 
 def of_class(a):
@@ -145,6 +161,8 @@ def test_a_name_stays_in_its_folder(calls):
         (of_number, "RATE", 0.2),
         (of_class, "RATE", 0.2),
         (of_number, "loss", lambda x: x),
+        (of_wrapped, "RATE", 0.2),
+        (of_lambdas, "CUTS", {"low": lambda x: x + 1, "high": lambda x: x + 3}),
         (of_data, "IMAGES", TensorDataset(torch.arange(12.0).reshape(4, 3))),
         (of_data, "IMAGES", TensorDataset(torch.arange(12.0).reshape(3, 4) + 1)),
         (of_table, "CHANGES", {"none": (), "twice": (min,)}),
