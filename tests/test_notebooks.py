@@ -3,6 +3,7 @@
 import json
 import re
 
+import kept_records
 import nbformat
 import notebooks
 import pages
@@ -36,6 +37,12 @@ def test_small_and_without_widget_state(path, nb):
     outputs = [o for c in nb.cells if c.cell_type == "code" for o in c.outputs]
     assert "widgets" not in nb.metadata
     assert "widget-view" not in json.dumps(outputs)
+
+
+def test_the_records_are_those_that_stored_outputs_name():
+    named = set().union(*map(kept_records.names, notebooks.notebooks()))
+    assert {path.name for path in (ROOT / "records").iterdir()} == named
+    assert len(named) >= 9
 
 
 def test_what_is_stored_comes_from_real_data(nb):
