@@ -19,7 +19,8 @@ Training
     checkpoints         a training that is interrupted and goes on
     processes           trainings side by side, each in a process of its own
     records             results of long comparisons, kept with the project
-    source_marks        a short mark of what a function does, the same on every computer
+    source_marks        a short mark of what a function computes, the same on every computer
+    source_statements   the statements of a piece of Python, and which names they read or change
     tracking            Weights & Biases, with or without a network
     tracker             one tracked run, a guest in a training
     tracked_values      settings, rows and pictures in a form that W&B can store

@@ -5,16 +5,20 @@ are kept in records/, one file for each comparison, and read from there as long 
 data and the settings are the ones they were computed with. COURSEWORK_FRESH=1 computes all anew.
 """
 
+import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from numbers import Integral, Real
 
 import numpy as np
+import torch
 
 from backstage.files import file_name, write_whole
 from backstage.processes import in_parallel
 from backstage.settings import CODE_FOLDER, QUICK, ROOT
-from backstage.source_marks import describe, source_mark
+from backstage.source_marks import source_mark
 
 KEPT = CODE_FOLDER / "records"
 NEW = ROOT / "build/records"
@@ -29,9 +33,10 @@ def recorded(name: str, function: Callable, jobs: Sequence[dict], description: s
 
     Args:
         name: of the comparison, part of the file's name.
-        function: gives numbers, strings, lists and dictionaries of them; floats are kept to six
-            digits, whether they were just computed or read.
-        jobs: the keyword arguments of each call.
+        function: gives numbers, strings, arrays, lists and dictionaries of these. Arrays come back
+            as lists, floats with six digits, whether they were just computed or read.
+        jobs: the keyword arguments of each call: numbers, strings, arrays of whole numbers, and
+            dataclasses, lists and dictionaries of these.
         description: the jobs' name beside the progress bar.
 
     Returns:
@@ -39,40 +44,70 @@ def recorded(name: str, function: Callable, jobs: Sequence[dict], description: s
 
     Raises:
         ValueError: the name is not that of one file.
+        TypeError: the function is not defined by a def of its own, or a job or a result holds
+            something else.
     """
-    file = f"{file_name('record', name)}-{source_mark(function)}.json"
-    if QUICK:
-        return json.loads(json.dumps(_rounded(in_parallel(function, jobs, description))))
-    kept = {} if os.environ.get("COURSEWORK_FRESH", "0") not in ("", "0") else _read(file)
+    start = file_name("record", name)
     keys = [describe(job) for job in jobs]
+    if QUICK:
+        return json.loads(json.dumps(_plain(in_parallel(function, jobs, description))))
+    file = f"{start}-{source_mark(function)}.json"
+    fresh = os.environ.get("COURSEWORK_FRESH", "0") not in ("", "0")
+    kept = {} if fresh else _read(file)
     missing = {key: job for key, job in zip(keys, jobs) if key not in kept}
     if missing:
         found = in_parallel(function, list(missing.values()), description)
-        content = json.dumps(kept | dict(zip(missing, _rounded(found))))
+        content = json.dumps(_read(file) | dict(zip(missing, _plain(found))))
         write_whole(NEW / file, content + "\n")
         kept = json.loads(content)
     print(f"{len(jobs)} results in the record {file}")
     return [kept[key] for key in keys]
 
 
+def describe(value: object) -> str:
+    """A job as text: floats to six digits, arrays by shape and content, dataclasses by fields.
+
+    Raises:
+        TypeError: it holds something that cannot be told from others of its kind, as a function.
+    """
+    if value is None or isinstance(value, str | bool):
+        return repr(value)
+    if isinstance(value, Integral):
+        return str(int(value))
+    if isinstance(value, Real):
+        return f"{value:.6g}"
+    if isinstance(value, np.ndarray) and value.dtype.kind in "iub":
+        content = np.ascontiguousarray(value, "<i8").tobytes()
+        return f"{value.shape} {hashlib.sha256(content).hexdigest()[:8]}"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{describe(k)}: {describe(v)}' for k, v in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"({', '.join(map(describe, value))})"
+    if is_dataclass(value) and not isinstance(value, type):
+        content = {field.name: getattr(value, field.name) for field in fields(value)}
+        return f"{type(value).__qualname__} {describe(content)}"
+    raise TypeError(f"a job may hold numbers, strings and dataclasses of them, not {value!r}")
+
+
 def _read(file: str) -> dict[str, object]:
-    """A record's results by job; of this computer's own where it has one, else the project's."""
-    for folder in (NEW, KEPT):
+    """A record's results by job: the project's, and those that this computer has added."""
+    results = {}
+    for folder in (KEPT, NEW):
         try:
-            return json.loads((folder / file).read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
+            results |= json.loads((folder / file).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError, TypeError):  # none, or not a whole one
             continue
-    return {}
+    return results
 
 
-def _rounded(value: object) -> object:
-    """The same with floats of six digits and tuples as lists, as a record gives it back."""
-    if isinstance(value, np.generic):
-        value = value.item()
+def _plain(value: object) -> object:
+    """The same in JSON's types: arrays as lists, floats with six digits."""
+    if isinstance(value, np.ndarray | np.generic | torch.Tensor):
+        value = value.tolist()
     if isinstance(value, float):
         return float(f"{value:.6g}")
-    if isinstance(value, dict):
-        return {name: _rounded(inner) for name, inner in value.items()}
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(inner) for inner in value]
+        return [_plain(inner) for inner in value]
     return value

@@ -1,167 +1,154 @@
-"""A short mark of what a function does, from its text: the same on every computer.
+"""A short mark of what a function computes, from the text of the code: the same everywhere.
 
-`fingerprints` marks the same things exactly, for the one computer on which a training goes on. The
-marks here belong to results that travel with the project. They must not depend on the version of
-Python, the folder or the last digit of a number, so code counts by its text, without docstrings and
-lines of comment, and a tensor by its shape and its mean.
+Followed are, statement by statement, all names that the function's text uses: those of the notebook
+(the cells executed so far) or module that it stands in, and from there those of the project's other
+modules. A statement counts with its text, without comments and docstrings, so that the mark
+depends neither on Python's version nor on the folder. Of libraries the names count. Data sets that
+are reached count with their content.
 """
 
 import ast
+import builtins
 import hashlib
+import importlib
 import inspect
-import numbers
-import textwrap
-from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
-from functools import partial
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
+from typing import NamedTuple
 
-import numpy as np
 import torch
-from torch.utils.data import TensorDataset
 
-from backstage.fingerprints import used_by
 from backstage.settings import CODE_FOLDER
+from backstage.source_statements import Statement, statements
+from backstage.sources import ImageData
 
-# What only reports on a training: a change there leaves its results as they are.
-REPORTING = ("files", "plots", "processes", "report", "settings", "style", "tracked_values")
-REPORTING += ("checkpoints", "tracker", "tracking", "wandb_server", "records", "source_marks")
-SILENT = {f"backstage.{name}" for name in REPORTING}
+# Modules that report on trainings or bring data: a change there leaves results as they are.
+SILENT = (
+    "checkpoints files lung_checks phantoms plots processes records report settings source_marks"
+)
+SILENT += " sources style tracked_values tracker tracking wandb_server"
+PLAIN = ast.Assign | ast.AnnAssign | ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom
 
 
-def source_mark(function: FunctionType) -> str:
+def source_mark(function: Callable) -> str:
     """Eight hexadecimal digits for a function and all of the project's code and data that it uses.
 
-    Followed are functions and classes of notebooks and of the project, also where they are reached
-    through a module, as in h.fit. Functions and classes of an installed library count by name.
+    Of the statements that change a value in place, those are seen that name it: a function to which
+    it was handed over may change it unseen.
+
+    Raises:
+        TypeError: it is no function that a notebook or module defines by itself, by a def.
     """
-    pieces = {}
-    _collect(function, pieces)
-    text = "\n".join(f"{name}\n{pieces[name]}" for name in sorted(pieces))
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def describe(value: object) -> str:
-    """A value as text: numbers to six digits, arrays as shape and mean, objects by their fields."""
-    if isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_):
-        return f"{value:.6g}"
-    if isinstance(value, str | bytes | bool | np.bool_ | None):
-        return repr(value)
-    if isinstance(value, torch.Tensor):
-        return _describe_array(value.detach().cpu().numpy())
-    if isinstance(value, np.ndarray):
-        return _describe_array(value)
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{describe(k)}: {describe(v)}' for k, v in value.items())}}}"
-    if isinstance(value, list | tuple):
-        return f"({', '.join(map(describe, value))})"
-    if isinstance(value, TensorDataset):
-        return describe(value.tensors)
-    if is_dataclass(value) and not isinstance(value, type):
-        return describe({field.name: getattr(value, field.name) for field in fields(value)})
-    if isinstance(value, partial):
-        return describe((value.func, value.args, value.keywords))
-    return getattr(value, "__qualname__", type(value).__qualname__)
-
-
-def _describe_array(array: np.ndarray) -> str:
-    if array.dtype.kind not in "biufc":
-        return f"{array.shape} {hashlib.sha256(repr(array.tolist()).encode()).hexdigest()[:8]}"
-    return f"{array.shape} {array.mean():.3g}" if array.size else f"{array.shape}"
-
-
-def _collect(thing: object, pieces: dict[str, str]) -> None:
-    """Note the text of a function, class or value, and of all that it leads to."""
-    for part in _inside(thing):
-        if not _is_own(part):
+    name = getattr(function, "__name__", "")
+    inside = inspect.unwrap(function)
+    if not isinstance(inside, FunctionType) or not name == inside.__qualname__ != "<lambda>":
+        raise TypeError(f"a function that is defined by a def of its own is needed, not {function}")
+    here = _Namespace(inside.__globals__)
+    pieces = set()
+    waiting = [_Use(here, name)]
+    done = set()
+    while waiting:
+        place, name, before = waiting.pop()
+        if (place.name, name, before) in done:
             continue
-        name = f"{part.__module__}.{part.__qualname__}"
-        if "<" in name:  # a lambda, or a function in a function: others have the same name
-            name += _text(part)
-        if name in pieces:
-            continue
-        pieces[name] = ""  # noted first, as functions may use one another
-        if isinstance(part, FunctionType):
-            text = _text(part)
-            if not text:  # written by a library, such as a dataclass's __init__
-                del pieces[name]
-                continue
-            used = used_by(part)
-            for value in [*used.values(), *_through_modules(part.__code__, used)]:
-                _collect(value, pieces)
-            values = {k: v for k, v in sorted(used.items()) if not isinstance(v, ModuleType)}
-            pieces[name] = f"{text}\n{describe(values)}"
+        done.add((place.name, name, before))
+        for row in place.defining(name, before):
+            pieces.add(f"{place.name}: {_text(place.statements[row], name)}")
+            waiting += place.reached(row, name)
+        value = place.values.get(name)
+        if isinstance(value, ImageData):
+            pieces.add(f"{name}: {_content(value)}")
+    return hashlib.sha256("\n".join(sorted(pieces)).encode()).hexdigest()[:8]
+
+
+class _Namespace:
+    """The global names of a notebook or a module, and the statements behind them."""
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        self.values = values
+        self.name = values["__name__"]
+        if isinstance(values.get("In"), list):  # IPython's
+            self.name = "notebook"
+            cells = [re.sub(r"^(\s*)[%!].*", r"\1pass", cell, flags=re.M) for cell in values["In"]]
+            self.statements = [each for cell in cells for each in statements(cell)]
         else:
-            members = {k: v for k, v in vars(part).items() if not k.startswith("__")}
-            for value in [*part.__bases__, *vars(part).values()]:
-                _collect(_behind(value), pieces)
-            pieces[name] = f"{ {k: describe(v) for k, v in members.items()} }"
+            self.statements = statements(inspect.getsource(sys.modules[self.name]))
+
+    def defining(self, name: str, before: int | None) -> Iterator[int]:
+        """Where the statements stand that give a name its value, the last first."""
+        for row in reversed(range(len(self.statements[:before]))):
+            statement = self.statements[row]
+            if name in statement.defines | statement.changes:
+                yield row
+            if name in statement.defines - statement.uses and isinstance(statement.node, PLAIN):
+                return  # what stood here before does not count any more
+
+    def reached(self, row: int, name: str) -> Iterator["_Use"]:
+        """What the statement that defines a name leads to."""
+        statement = self.statements[row]
+        if isinstance(statement.node, ast.ImportFrom) and _is_followed(statement.node.module):
+            yield _Use(_module(statement.node.module), _imported(statement.node, name))
+        for use in statement.uses:
+            base, _, attribute = use.partition(".")
+            value = self.values.get(base)
+            if isinstance(value, ModuleType):
+                if attribute and _is_followed(value.__name__):
+                    yield _Use(_module(value.__name__), attribute)
+            elif not attribute and not hasattr(builtins, base):
+                yield _Use(self, base, row)
+                if statement.late:
+                    yield _Use(self, base)
 
 
-def _behind(member: object) -> object:
-    """The function behind a property, a static or a class method; anything else as it is."""
-    return getattr(member, "fget", None) or getattr(member, "__func__", member)
+class _Use(NamedTuple):
+    """A name that is used; before: the row of the statement that uses it, None for a function."""
+
+    place: _Namespace
+    name: str
+    before: int | None = None
 
 
-def _inside(thing: object) -> Iterator[object]:
-    """The functions and classes in a value: itself, its type, or those in its parts."""
-    thing = inspect.unwrap(thing) if callable(thing) else thing  # behind @torch.no_grad() and such
-    if isinstance(thing, FunctionType | type):
-        yield thing
-    elif isinstance(thing, Mapping):
-        yield from (part for value in thing.values() for part in _inside(value))
-    elif isinstance(thing, list | tuple):
-        yield type(thing)
-        yield from (part for value in thing for part in _inside(value))
-    elif isinstance(thing, partial):
-        yield from _inside((thing.func, *thing.args, thing.keywords))
-    elif not isinstance(thing, ModuleType):
-        yield type(thing)
+def _imported(node: ast.ImportFrom, name: str) -> str:
+    """What a name was called in the module that it was imported from."""
+    return next(alias.name for alias in node.names if name in (alias.asname, alias.name))
 
 
-def _through_modules(code: CodeType, used: Mapping[str, object]) -> Iterator[object]:
-    """What code may take from the project's modules that it uses, such as h.fit."""
-    names = set(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            names |= set(constant.co_names)
-    for module in used.values():
-        if isinstance(module, ModuleType) and _is_in_project(getattr(module, "__file__", None)):
-            yield from (getattr(module, name) for name in sorted(names) if hasattr(module, name))
+def _text(statement: Statement, name: str) -> str:
+    """What counts of the statement that defines a name; of an import, that name alone."""
+    if isinstance(statement.node, ast.ImportFrom):
+        return f"from {statement.node.module} import {_imported(statement.node, name)}"
+    return statement.text
 
 
-def _is_own(part: object) -> bool:
-    if part.__module__ in SILENT:
-        return False
-    if part.__module__ in ("__main__", "__mp_main__"):
-        return True
-    try:
-        return _is_in_project(inspect.getfile(part))
-    except (TypeError, OSError):  # built in
-        return False
+@cache
+def _module(name: str) -> _Namespace:
+    return _Namespace(vars(importlib.import_module(name)))
 
 
-def _is_in_project(file: str | None) -> bool:
-    if file is None:
+def _is_followed(name: str | None) -> bool:
+    """Whether a module is the project's, and may change what is computed."""
+    file = getattr(sys.modules.get(name or ""), "__file__", None)
+    if (
+        file is None
+        or name.removeprefix("backstage.") in SILENT.split()
+        or name.endswith("pictures")
+    ):
         return False
     place = Path(file).resolve()
-    return place.is_relative_to(CODE_FOLDER) and "site-packages" not in place.parts
+    inside = place.is_relative_to(CODE_FOLDER) and place.relative_to(CODE_FOLDER).parts
+    return bool(inside) and (inside[0] in ("backstage", "companions") or len(inside) == 1)
 
 
-def _text(function: FunctionType) -> str:
-    """A function's text without docstrings, lines of comment and indentation; "" if none exists."""
-    try:
-        source = textwrap.dedent(inspect.getsource(function))
-        tree = ast.parse(source)
-    except (OSError, SyntaxError):
-        return ""
-    lines = source.splitlines()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node):
-            docstring = node.body[0]
-            lines[docstring.lineno - 1 : docstring.end_lineno] = [""] * (
-                docstring.end_lineno - docstring.lineno + 1
-            )
-    kept = (line.strip() for line in lines)
-    return "\n".join(line for line in kept if line and not line.startswith("#"))
+def _content(data: ImageData) -> str:
+    """The images and labels of a data set, to two digits, and where they come from."""
+    digest = hashlib.sha256(data.source.encode())
+    for part in (data.train, data.val, data.test):
+        for tensor in part.tensors:
+            hundredths = (100 * tensor.cpu()).round().to(torch.int32)
+            digest.update(f"{tuple(tensor.shape)}".encode())
+            digest.update(hundredths.contiguous().numpy().tobytes())
+    return digest.hexdigest()
