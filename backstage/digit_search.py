@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import nn
 
-from backstage.processes import in_parallel
+from backstage.records import recorded
 
 DECAY = 0.05  # weight decay that step two tries with AdamW
 
@@ -134,7 +134,7 @@ def try_all(train: Callable, candidates: Sequence[Candidate], seeds: Sequence[in
         for candidate in candidates
         for seed in seeds
     ]
-    rows = in_parallel(train, jobs, "short trainings")
+    rows = recorded("digits-search", train, jobs, "short trainings")
     loss = np.reshape([row["val/loss"] for row in rows], (len(candidates), len(seeds)))
     error = 100 * (1 - np.reshape([row["val/accuracy"] for row in rows], loss.shape))
     loss = np.nan_to_num(loss, nan=np.inf)
