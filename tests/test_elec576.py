@@ -297,8 +297,7 @@ def test_the_scan_goes_on_until_the_best_step_lies_inside(monkeypatch):
         return dcn.Trained(None, [{"val/loss": loss}])
 
     monkeypatch.setattr(step_sizes, "train", train)
-    monkeypatch.setattr(step_sizes.h, "load_mnist", lambda: DATA)
-    losses = step_sizes.scan(step_sizes.NARROW)
+    losses = step_sizes.scan(step_sizes.NARROW, DATA)
     assert list(losses) == [0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01]
     assert step_sizes.best(losses) == best_step
     assert set(tried) == {(rate, seed, 30) for rate in losses for seed in step_sizes.SCAN_SEEDS}
@@ -308,17 +307,6 @@ def test_the_next_step_outside_is_tried():
     assert step_sizes.beyond({0.001: [2, 2], 0.003: [1, 1], 0.01: [2, 2]}) == []
     assert step_sizes.beyond({0.001: [1, 1], 0.003: [2, 2]}) == [0.0003]
     assert step_sizes.beyond({0.001: [2, 2], 0.003: [1, 1]}) == [0.01]
-
-
-def test_the_stored_scan_has_every_kind_with_its_best_step_inside():
-    stored = step_sizes.read()
-    kinds = step_sizes.each_once(step_sizes.ALL_KINDS)
-    assert list(stored) == [step_sizes.label(kind) for kind in kinds]
-    for kind in kinds:
-        losses = stored[step_sizes.label(kind)]
-        assert min(losses) < step_sizes.best(losses) < max(losses), step_sizes.label(kind)
-        assert set(step_sizes.FIRST[kind.optimizer]) <= set(losses)
-        assert {len(pair) for pair in losses.values()} == {len(step_sizes.SCAN_SEEDS)}
 
 
 # ---- the board -------------------------------------------------------------------------------

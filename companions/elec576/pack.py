@@ -18,8 +18,7 @@ ROOT = FOLDER.parent.parent
 
 def files() -> Iterator[tuple[Path, str]]:
     """Every file of the zip, and its name there: the scripts beside what they import."""
-    others = [FOLDER / "step_sizes.json", FOLDER / "README.md"]
-    for path in sorted([*FOLDER.glob("*.py"), *FOLDER.glob("*.ipynb"), *others]):
+    for path in sorted([*FOLDER.glob("*.py"), *FOLDER.glob("*.ipynb"), FOLDER / "README.md"]):
         if path != Path(__file__).resolve():
             yield path, path.name
     for path in (ROOT / "helpers.py", ROOT / "requirements.txt"):
