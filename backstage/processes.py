@@ -7,7 +7,7 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.context import BaseContext
 
@@ -43,10 +43,16 @@ def in_parallel(function: Callable, jobs: Sequence[dict], description: str) -> l
     Raises:
         Exception: what the first failing job raised; that, and Ctrl-C, stops the others at once.
     """
+    return list(each_result(function, jobs, description))
+
+
+def each_result(function: Callable, jobs: Sequence[dict], description: str) -> Iterator:
+    """The results of in_parallel one after the other, each as soon as those before it are there."""
     workers = _workers(len(jobs))
     if workers < 2:
-        return [function(**job) for job in progress(jobs, description)]
-    results = []
+        for job in progress(jobs, description):
+            yield function(**job)
+        return
     packed = cloudpickle.dumps(function)
     with ProcessPoolExecutor(workers, _fresh_processes(), _start_worker, (packed,)) as pool:
         try:
@@ -54,12 +60,11 @@ def in_parallel(function: Callable, jobs: Sequence[dict], description: str) -> l
             for done in progress(waiting, description, len(jobs)):
                 printed, result = pickle.loads(done)
                 print(printed, end="")
-                results.append(result)
+                yield result
         except BaseException:  # Ctrl-C too stops them all at once
             for process in multiprocessing.active_children():
                 process.terminate()
             raise
-    return results
 
 
 def _workers(jobs: int) -> int:

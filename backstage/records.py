@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from backstage.files import file_name, write_whole
-from backstage.processes import in_parallel
+from backstage.processes import each_result
 from backstage.settings import CODE_FOLDER, QUICK, ROOT
 from backstage.source_marks import source_mark
 
@@ -29,7 +29,8 @@ def recorded(name: str, function: Callable, jobs: Sequence[dict], description: s
 
     The name of the record holds a mark of the function, of all of the project's code that it uses
     and of its data: change one of these, and everything is computed. Jobs that a record does not
-    hold are computed and added to it, in build/records. A quick run uses no records.
+    hold are computed and added to it, in build/records, one by one, so that nothing is lost if they
+    are interrupted. A quick run uses no records.
 
     Args:
         name: of the comparison, part of the file's name.
@@ -50,16 +51,17 @@ def recorded(name: str, function: Callable, jobs: Sequence[dict], description: s
     start = file_name("record", name)
     keys = [describe(job) for job in jobs]
     if QUICK:
-        return json.loads(json.dumps(_plain(in_parallel(function, jobs, description))))
+        return json.loads(json.dumps(_plain(list(each_result(function, jobs, description)))))
     file = f"{start}-{source_mark(function)}.json"
     fresh = os.environ.get("COURSEWORK_FRESH", "0") not in ("", "0")
     kept = {} if fresh else _read(file)
     missing = {key: job for key, job in zip(keys, jobs) if key not in kept}
     if missing:
-        found = in_parallel(function, list(missing.values()), description)
-        content = json.dumps(_read(file) | dict(zip(missing, _plain(found))))
-        write_whole(NEW / file, content + "\n")
-        kept = json.loads(content)
+        results = each_result(function, list(missing.values()), description)
+        for result, key in zip(results, missing):
+            content = json.dumps(_read(file) | {key: _plain(result)})
+            write_whole(NEW / file, content + "\n")
+        kept = _read(file)
     print(f"{len(jobs)} results in the record {file}")
     return [kept[key] for key in keys]
 

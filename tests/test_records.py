@@ -28,11 +28,12 @@ def calls(tmp_path, monkeypatch):
     monkeypatch.delenv("COURSEWORK_FRESH", raising=False)
     counted = []
 
-    def in_parallel(function, jobs, description):
-        counted.extend(jobs)
-        return [function(**job) for job in jobs]
+    def each_result(function, jobs, description):
+        for job in jobs:
+            counted.append(job)
+            yield function(**job)
 
-    monkeypatch.setattr(records, "in_parallel", in_parallel)
+    monkeypatch.setattr(records, "each_result", each_result)
     return counted
 
 
@@ -57,6 +58,26 @@ def test_a_record_is_read_and_gives_what_was_computed(calls, capsys):
     assert list(first[0]) == ["share", "pair", "0.5"]
     assert capsys.readouterr().out == said
     assert re.fullmatch(r"2 results in the record thirds-[0-9a-f]{8}\.json\n", said)
+
+
+def third_or_interrupted(a):
+    if interrupted and a == 2:
+        raise KeyboardInterrupt
+    return a / 3
+
+
+interrupted = []
+
+
+def test_an_interrupted_comparison_goes_on_where_it_stopped(calls):
+    interrupted.append(True)
+    with pytest.raises(KeyboardInterrupt):
+        records.recorded("thirds", third_or_interrupted, JOBS, "numbers")
+    interrupted.clear()
+    calls.clear()
+    found = records.recorded("thirds", third_or_interrupted, JOBS, "numbers")
+    assert calls == JOBS[1:]
+    assert found == [0.333333, 0.666667]
 
 
 def test_only_jobs_that_a_record_lacks_are_computed(calls):
