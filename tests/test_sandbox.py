@@ -1,6 +1,8 @@
 """The sandbox: its JavaScript computes what PyTorch computes, its weights reach Python, and the
 page follows mouse and keyboard."""
 
+import base64
+import io
 import json
 import shutil
 import subprocess
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from PIL import Image
 from traitlets import TraitError
 
 import helpers as h
@@ -157,9 +160,16 @@ def test_where_no_panel_can_be_shown_there_is_a_still_picture(sandbox, monkeypat
     monkeypatch.setattr(
         "backstage.sandbox_panel.display", lambda data, **more: shown.update(data=data, **more)
     )
-    sandbox.show(Figure(figsize=(4, 1)), alt="Nothing.")
-    assert {"application/vnd.jupyter.widget-view+json", "image/png"} <= set(shown["data"])
-    assert shown["metadata"]["image/png"] == {"alt": "Nothing.", "width": 400}
+    still = Figure(figsize=(4, 1))
+    still.text(0.5, 1.2, "a title above the edge")
+    sandbox.show(still, alt="Nothing.")
+    data = shown["data"]
+    assert {"application/vnd.jupyter.widget-view+json", "image/png"} <= set(data)
+    picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
+    assert shown["metadata"]["image/png"] == {"alt": "Nothing.", "width": picture.width // 2}
+    grey = np.asarray(picture.convert("L"))
+    rows = np.flatnonzero((grey < 128).any(1))
+    assert 0 < rows[0] and rows[-1] < len(grey) - 1, "nothing is cut at the edge"
 
 
 def test_the_record_is_what_a_sandbox_saves(sandbox, tmp_path, monkeypatch):
