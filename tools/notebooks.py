@@ -69,8 +69,8 @@ MINUTES = {  # measured on two cores; what is not listed takes less than one
     "elec576": 8,
     "feedforwardAssignment": 6,
     "feedForwardMNIST": 6,
-    "cs7643": 5,
-    "DL_AutoDiff_Nanograd": 5,
+    "cs7643": 6,
+    "DL_AutoDiff_Nanograd": 1.5,
 }
 SHORT = 6  # minutes
 NOISE = ["metadata.language_info", "cell.metadata.execution"]
