@@ -355,9 +355,29 @@ def test_a_missing_answer_costs_its_exercise(wish):
     nb.cells.remove(by_id(nb, "wrong-answer"))
     found = wish(nb)
     assert found.missing == ["wrong"]
-    every = [{"cell": n, "error": None} for n, _ in enumerate(found.cells)]
-    failed = [m for m in marks_of(found, every) if m.points < m.most]
-    assert failed == [] or [m.exercise for m in failed] == ["wrong"]
+    marks = marks_of(found, results_of(found, check="NameError: no such thing"))
+    (mark,) = [mark for mark in marks if mark.exercise == "wrong"]
+    assert (mark.points, mark.message) == (0, "its answer cell is missing")
+
+
+def results_of(found, **errors):
+    """What came of all cells: the errors of the answers and of the checks of "wrong"."""
+    return [
+        {"cell": n, "error": errors.get(cell.kind) if cell.exercise == "wrong" else None}
+        for n, cell in enumerate(found.cells)
+    ]
+
+
+def test_an_error_in_an_answer_that_passes_its_checks_is_none(wish):
+    found = wish(notebook({}))
+    marks = marks_of(found, results_of(found, answer="ValueError: on the last line"))
+    assert all(mark.passed and mark.points == mark.most for mark in marks)
+
+
+def test_what_a_cell_gave_first_counts(wish):
+    found = wish(notebook({}))
+    marks = marks_of(found, results_of(found, check="no") + results_of(found))
+    assert {m.exercise: m.message for m in marks if not m.passed} == {"wrong": "no"}
 
 
 def test_what_was_not_run_has_no_points(wish):
