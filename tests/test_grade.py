@@ -344,6 +344,14 @@ def test_a_check_that_was_made_text_is_code_again(wish):
     assert len([c for c in wish(nb).cells if c.kind == "check"]) == len(CHECKS)
 
 
+def test_a_submission_that_is_too_large_is_not_read(edition, tmp_path):
+    path = tmp_path / "large.ipynb"
+    with path.open("wb") as file:
+        file.truncate(20_000_001)  # a hole, no bytes on the disk
+    with pytest.raises(ValueError, match=r"It is larger than 20 MB\."):
+        task(path, released_in(edition))
+
+
 def test_cells_of_ones_own_are_run(wish):
     nb = notebook({})
     nb.cells.insert(1, new_code_cell("import math"))
