@@ -142,6 +142,15 @@ def test_a_slider_stops_a_training(sandbox):
     assert numbers(sandbox) == shown
 
 
+def test_a_button_that_sets_a_network_stops_a_training(sandbox):
+    press(sandbox, "train from here")
+    press(sandbox, "stuck")
+    shown = numbers(sandbox)
+    assert sandbox.get_by_role("button", name="train from here").is_visible()
+    sandbox.wait_for_timeout(200)
+    assert numbers(sandbox) == shown
+
+
 def test_stuck_shows_its_two_corners_on_one_spot(sandbox):
     press(sandbox, "stuck")
     assert "01 and 11, are 0.0" in sandbox.locator(".apart").text_content()
