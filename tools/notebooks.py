@@ -63,9 +63,9 @@ QUIET = {
 }
 AT_ONCE = 2  # notebooks
 PACE = 1 if sys.stderr.isatty() else 20  # seconds between updates of a bar; fewer in a log file
-MINUTES = {  # measured on two cores; what is not listed takes less than one
+MINUTES = {  # about, on two cores; what is not listed takes less than one
     "CNNMNIST": 15,
-    "x_ray_segmentation": 10,
+    "x_ray_segmentation": 12,
     "elec576": 8,
     "feedforwardAssignment": 6,
     "feedForwardMNIST": 6,
