@@ -92,7 +92,7 @@ class Sandbox(anywidget.AnyWidget):
     def show(self, still: Figure, *, alt: str) -> None:
         """Display the panel; where no kernel runs, a still picture, which `alt` describes."""
         raw = io.BytesIO()
-        still.savefig(raw, format="png", dpi=2 * PAGE_DPI, bbox_inches="tight")  # sharp everywhere
+        still.savefig(raw, format="png", dpi=2 * PAGE_DPI, bbox_inches="tight")  # no title cut
         page = Image.open(raw).convert("RGB")
         small = io.BytesIO()  # 256 colours keep the stored picture small
         page.quantize(256, dither=Image.Dither.NONE).save(small, "png", optimize=True)
