@@ -177,3 +177,21 @@ def test_the_page_asks_for_nothing_from_elsewhere():
     text = page()
     assert "http" not in text.replace("<!DOCTYPE html>", "")
     assert (h.ROOT / "backstage/sandbox.js").read_text(encoding="utf-8") in text
+
+
+def test_python_is_told_of_each_change_and_its_changes_are_shown(browser, tmp_path):
+    connected = page().replace(
+        "save_changes: () => {},\n  on: () => {},",
+        "save_changes: () => { window.told = values.weights; },\n"
+        "  on: (_, hear) => { window.tell = (p) => { values.weights = p; hear(); }; },",
+    )
+    path = tmp_path / "connected.html"
+    path.write_text(connected, encoding="utf-8")
+    sandbox = visit(browser, path.as_uri())
+    sandbox.get_by_label("w21, typed").fill("-1.5")
+    sandbox.get_by_label("w21, typed").press("Enter")
+    assert sandbox.evaluate("told[3]") == -1.5
+    sandbox.evaluate("tell([1, 2, 3, 4, 5, 6, 7, 8, 9])")
+    assert sorted(numbers(sandbox).values()) == list(range(1, 10))
+    assert sandbox.wrong == []
+    sandbox.context.close()
