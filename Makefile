@@ -85,4 +85,5 @@ address: $(READY)  ## write the Colab cell and the address of git's origin, or o
 	$(BIN)/python tools/notebooks.py address $(if $(TO),--to $(TO))
 
 clean:  ## remove what was built, but not .venv
-	rm -rf build .pytest_cache .ruff_cache .hypothesis __pycache__ */__pycache__
+	rm -rf build .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path "./.venv/*" -prune -exec rm -rf {} +

@@ -174,14 +174,14 @@ def fit_many(
         stack: the networks; changed in place.
         train, val: x (inputs, n, R), y (n, R) of 0 and 1; with 1 for R all networks share the data.
         orders: one (n, R) array of row numbers per epoch; see `shuffles`.
-        rate: Adam's step size, one number or one per network (R,).
+        rate: Adam's step size, one number or one per network (R,), else torch's RuntimeError.
         batch: points per step.
         log: called with each epoch's row.
 
     Returns: rows as from `helpers.fit`, with an array (R,) in place of each loss and accuracy.
 
     Raises:
-        ValueError: before the first step, if rate, batch, data or labels cannot be used.
+        ValueError: before the first step, if a rate, batch, data or labels cannot be used.
     """
     _check(stack, rate, batch, train, val)
     columns = _Columns(stack, train)

@@ -24,7 +24,7 @@ def random_affine(
     shift: float = 1,
     shear: float = 0.05,
 ) -> torch.Tensor:
-    """Turn, scale, shear and shift each image a little; fill in the darkest value.
+    """Turn, scale, shear and shift each square image a little; fill in the darkest value.
 
     Args:
         x: (b, channels, rows, columns).

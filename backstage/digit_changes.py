@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from backstage.digit_search import Tried
-from backstage.statistics import Interval
+from backstage.statistics import Interval, signed
 
 LEAST = 0.1  # a kept ingredient lowers the validation loss by at least this share
 
@@ -68,12 +68,6 @@ def table(before: Tried, changes: Sequence[Change]) -> list[list[str]]:
         mean = f"{one.loss.mean():.4f}"
         rows.append([one.name, mean, change, loss, _mean_and_std(one.error), error])
     return rows
-
-
-def signed(value: float, places: int) -> str:
-    """A number with its sign; one that is rounded to zero has none."""
-    text = f"{value:+.{places}f}"
-    return text if float(text) else text[1:]
 
 
 def _mean_and_std(values: np.ndarray) -> str:

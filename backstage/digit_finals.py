@@ -6,7 +6,6 @@ needs the other: without the file a notebook trains the same networks from the s
 
 import hashlib
 import io
-import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -58,7 +57,10 @@ def saved_or_trained(
         saved = [{"net": one.net.state_dict(), "rows": one.rows} for one in found]
         content = io.BytesIO()
         torch.save(saved, content)
-        write_whole(path, content.getvalue())
+        try:
+            write_whole(path, content.getvalue())
+        except OSError as e:
+            print(f"the networks are not kept, the notebook goes on: {e}")
     return found
 
 
@@ -74,14 +76,14 @@ def _read(path: Path, make: Callable[[], nn.Module]) -> list[Trained] | None:
     """The networks of a file; None without a file, or for one that cannot be read."""
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
+        networks = []
+        for one in saved:
+            net = make()
+            net.load_state_dict(one["net"])
+            networks.append(Trained(net, one["rows"]))
     except FileNotFoundError:
         return None
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as e:
+    except Exception as e:  # a file of another content raises errors of many kinds
         print(f"{path.name} cannot be read ({type(e).__name__}); the networks are trained anew")
         return None
-    networks = []
-    for one in saved:
-        net = make()
-        net.load_state_dict(one["net"])
-        networks.append(Trained(net, one["rows"]))
     return networks

@@ -4,6 +4,7 @@ A hook overrides the moments at which it has something to do. Hooks are called i
 order: what evaluates comes before what reads the evaluation, and a checkpoint comes last.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -177,7 +178,8 @@ class KeepBest(Hook):
         self.weights = None
 
     def after_epoch(self, training: Training) -> None:
-        if training.history[-1][self.score] == max(row[self.score] for row in training.history):
+        scores = [row[self.score] for row in training.history]
+        if scores[-1] == max((x for x in scores if not math.isnan(x)), default=None):
             self.weights = {k: v.clone() for k, v in training.net.state_dict().items()}
 
     def after_training(self, training: Training) -> None:

@@ -155,4 +155,4 @@ def plot_error_maps(axes: Sequence[Axes], maps: dict[str, np.ndarray]) -> None:
         shown = ax.imshow(share, cmap="magma_r", vmin=0, vmax=top)
         ax.set(title=name, xticks=[], yticks=[])
     bar = axes[-1].figure.colorbar(shown, ax=axes[-1], shrink=0.8)
-    bar.ax.set_title("share of\nX-rays", fontsize=8)
+    bar.set_label("share of X-rays")

@@ -9,7 +9,7 @@ Pair = tuple[torch.Tensor, torch.Tensor]  # images and masks, (n, 1, rows, colum
 
 
 def turned(x: torch.Tensor, y: torch.Tensor, scale: float = 1.0, degrees: float = 0.0) -> Pair:
-    """Turn and scale X-rays and masks about the middle; a scale below 1 makes the chest smaller."""
+    """Turn and scale square X-rays and masks about the middle; a scale below 1 shrinks them."""
     cos = math.cos(math.radians(degrees)) / scale
     sin = math.sin(math.radians(degrees)) / scale
     matrix = torch.tensor([[cos, -sin, 0], [sin, cos, 0]]).expand(len(x), 2, 3)

@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from backstage.graph_pictures import draw_graph
 from backstage.plots import log_ticks, plot_rows
 from backstage.style import BLUE, GREEN, ORANGE, RED, SKY, TEXT_WIDTH
-from backstage.xor_view import plot_points
+from backstage.xor_view import CLASSES, STRENGTH, plot_points
 
 
 def graphs(first: Mapping, second: Mapping) -> Figure:
@@ -47,9 +48,9 @@ def step_errors(steps: np.ndarray, errors: Mapping[str, np.ndarray]) -> Figure:
         ax.loglog(steps, np.median(e, 1), color=colour, label=label)
     u = np.finfo(float).eps
     ax.loglog(steps, u / steps, "k:", lw=0.8, label=r"rounding, $u / \varepsilon$")
-    ax.loglog(steps, steps**2, "k--", lw=0.8, label=r"cut-off series, $\varepsilon^2$")
+    ax.loglog(steps, steps**2, "k--", lw=0.8, label=r"truncation error, $\varepsilon^2$")
     ax.axvline(6e-6, color=GREEN, lw=0.8)
-    ax.text(7e-6, 3e-2, r"our step, $u^{1/3}$", color=GREEN)
+    ax.text(1e-5, 1, r"our step, $u^{1/3}$", color=GREEN)
     ax.set(xlabel=r"step $\varepsilon$", ylabel="error of the slope", ylim=(1e-13, 10))
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return fig
@@ -85,13 +86,13 @@ def signal_sizes(measured: Mapping, predicted: Mapping) -> Figure:
             ax.semilogy(mean, "o" if known else "o-", label=name, **style)
             if known:
                 ax.semilogy(getattr(known, way), "--", **style)
-            title = f"{act}: {'activations' if column == 0 else 'gradients'}"
-            ax.set(title=title, ylim=(1e-3, 1e2))
+            ax.set(title=f"{act}: {('activations', 'gradients')[column]}", ylim=(1e-3, 1e2))
     for ax in axes[:, 0]:
         ax.set_ylabel("mean square")
     for ax in axes[1]:
         ax.set_xlabel("layer (0: the input)")
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    axes[0, 0].plot([], [], "--", c="0.4", lw=0.9, label="prediction")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
     return fig
 
 
@@ -138,11 +139,9 @@ def regimes(
             bottom.semilogy(found.epoch[0], middle, color=colour, label=name)
         bottom.axhline(noise, color="k", ls=":", lw=0.8, label="noise")
         bottom.set(xlabel="epoch", ylim=(0.006, 3))
-    axes[0, 0].set_ylabel("$y$")
-    axes[1, 0].set_ylabel("mean squared error")
-    axes[0, 0].legend(loc="lower right", fontsize=7)
-    for bottom in axes[1]:
-        bottom.legend(loc="upper right")
+    for ax, side, label in zip(axes[:, 0], ("upper", "lower"), ("$y$", "mean squared error")):
+        ax.set_ylabel(label)
+        fig.legend(*ax.get_legend_handles_labels(), loc=f"outside {side} center", ncols=4)
     return fig
 
 
@@ -188,7 +187,8 @@ def boundaries(axis: np.ndarray, probabilities: Sequence[np.ndarray], points: tu
     """Draw where classifiers are undecided over a square (the first one with colours)."""
     fig, ax = plt.subplots(figsize=(3.9, 2.9))
     levels = np.linspace(0, 1, 11)
-    shade = ax.contourf(axis, axis, probabilities[0], levels, cmap="RdBu_r", alpha=0.35)
+    colours = LinearSegmentedColormap.from_list("classes", CLASSES)
+    shade = ax.contourf(axis, axis, probabilities[0], levels, cmap=colours, alpha=STRENGTH)
     fig.colorbar(shade, label="$p(y = 1)$, first seed", ticks=[0, 0.5, 1])
     for k, probability in enumerate(probabilities):
         width = 1.4 if k == 0 else 0.4

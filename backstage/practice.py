@@ -3,15 +3,15 @@
 from typing import Any, NoReturn
 
 USES = """
-abs add and array array_ufunc bool call complex contains divmod enter eq float floordiv format ge
-getitem gt iadd iand imul index int invert isub iter itruediv le len lt matmul mod mul ne neg next
-or pos pow radd rand rfloordiv rmatmul rmod rmul ror round rpow rsub rtruediv rxor setitem sub
-truediv xor
+abs add and array array_ufunc bool call complex contains delattr delitem divmod enter eq exit float
+floordiv format ge getitem gt hash iadd iand imul index int invert isub iter itruediv le len lshift
+lt matmul mod mul ne neg next or pos pow radd rand rdivmod rfloordiv rlshift rmatmul rmod rmul ror
+round rpow rrshift rshift rsub rtruediv rxor setattr setitem sub truediv xor
 """
 
 
 class Unsolved:
-    """Stands for an answer; whatever is done with it raises NotImplementedError."""
+    """Stands for an answer: it can be shown and passed on; any use raises NotImplementedError."""
 
     def __init__(self, exercise: str) -> None:
         self.__dict__["message"] = f"Exercise {exercise}: your turn"
@@ -23,8 +23,6 @@ class Unsolved:
         if name.startswith("_"):  # Python's and Jupyter's own questions
             raise AttributeError(name)
         self._refuse()
-
-    __hash__ = None
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise NotImplementedError(self.__dict__["message"])

@@ -26,8 +26,9 @@ def in_parallel(function: Callable, jobs: Sequence[dict], description: str) -> l
 
     On a CPU as many jobs run at once as it has cores (LOKY_MAX_CPU_COUNT if set), four at most,
     each in a process that computes on one thread, so that results do not depend on the number of
-    cores. On a GPU they run one after the other. What a job prints is shown when it is done. A
-    script must call this below `if __name__ == "__main__":`.
+    cores. A job that is alone, or has one core, runs in this process, on one thread too. On a GPU
+    they run one after the other. What a job prints is shown when it is done. A script must call
+    this below `if __name__ == "__main__":`.
 
     joblib would be the ordinary choice. Its workers outlived a killed parent by more than six
     seconds when tried; these end with the program that started them, however that ended.
@@ -51,7 +52,9 @@ def each_result(function: Callable, jobs: Sequence[dict], description: str) -> I
     workers = _workers(len(jobs))
     if workers < 2:
         for job in progress(jobs, description):
-            yield function(**job)
+            with _one_thread():
+                result = function(**job)
+            yield result
         return
     packed = cloudpickle.dumps(function)
     with ProcessPoolExecutor(workers, _fresh_processes(), _start_worker, (packed,)) as pool:
@@ -65,6 +68,17 @@ def each_result(function: Callable, jobs: Sequence[dict], description: str) -> I
             for process in multiprocessing.active_children():
                 process.terminate()
             raise
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute on one thread, and afterwards on as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _workers(jobs: int) -> int:

@@ -8,7 +8,7 @@ data and the settings are the ones they were computed with. COURSEWORK_FRESH=1 c
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from numbers import Integral, Real
 
@@ -44,12 +44,12 @@ def recorded(name: str, function: Callable, jobs: Sequence[dict], description: s
         The results in the order of the jobs.
 
     Raises:
-        ValueError: the name is not that of one file.
+        ValueError: the name is not that of one file, or two jobs differ by too little.
         TypeError: the function is not defined by a def of its own, or a job or a result holds
             something else.
     """
     start = file_name("record", name)
-    keys = [describe(job) for job in jobs]
+    keys = _keys(jobs)
     if QUICK:
         return json.loads(json.dumps(_plain(list(each_result(function, jobs, description)))))
     file = f"{start}-{source_mark(function)}.json"
@@ -58,16 +58,42 @@ def recorded(name: str, function: Callable, jobs: Sequence[dict], description: s
     missing = {key: job for key, job in zip(keys, jobs) if key not in kept}
     if missing:
         results = each_result(function, list(missing.values()), description)
-        for result, key in zip(results, missing):
-            content = json.dumps(_read(file) | {key: _plain(result)})
-            write_whole(NEW / file, content + "\n")
-        kept = _read(file)
+        kept |= _kept_one_by_one(file, zip(missing, results))
     print(f"{len(jobs)} results in the record {file}")
     return [kept[key] for key in keys]
 
 
-def describe(value: object) -> str:
+def _keys(jobs: Sequence[dict]) -> list[str]:
+    """What the jobs are called in a record; ValueError if two that differ are called the same."""
+    keys = [describe(job) for job in jobs]
+    exact = {}
+    for key, job in zip(keys, jobs):
+        if exact.setdefault(key, describe(job, ".17g")) != describe(job, ".17g"):
+            raise ValueError(f"two jobs differ, but not in the six digits of a record: {key}")
+    return keys
+
+
+def _kept_one_by_one(file: str, results: Iterable[tuple[str, object]]) -> dict[str, object]:
+    """Add each result to a record as soon as it is there, and give all of them, as it has them."""
+    new = {}
+    failed = False
+    for key, result in results:
+        new[key] = json.loads(json.dumps(_plain(result)))
+        try:
+            write_whole(NEW / file, json.dumps(_read(file) | new) + "\n")
+        except OSError as e:
+            if not failed:
+                print(f"the record {file} cannot be written, the comparison goes on: {e}")
+            failed = True
+    return new
+
+
+def describe(value: object, digits: str = ".6g") -> str:
     """A job as text: floats to six digits, arrays by shape and content, dataclasses by fields.
+
+    Args:
+        value: the job.
+        digits: the format of floats.
 
     Raises:
         TypeError: it holds something that cannot be told from others of its kind, as a function.
@@ -77,17 +103,18 @@ def describe(value: object) -> str:
     if isinstance(value, Integral):
         return str(int(value))
     if isinstance(value, Real):
-        return f"{value:.6g}"
+        return format(value, digits)
     if isinstance(value, np.ndarray) and value.dtype.kind in "iub":
         content = np.ascontiguousarray(value, "<i8").tobytes()
         return f"{value.shape} {hashlib.sha256(content).hexdigest()[:8]}"
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{describe(k)}: {describe(v)}' for k, v in value.items())}}}"
+        pairs = (f"{describe(k, digits)}: {describe(v, digits)}" for k, v in value.items())
+        return f"{{{', '.join(pairs)}}}"
     if isinstance(value, list | tuple):
-        return f"({', '.join(map(describe, value))})"
+        return f"({', '.join(describe(each, digits) for each in value)})"
     if is_dataclass(value) and not isinstance(value, type):
         content = {field.name: getattr(value, field.name) for field in fields(value)}
-        return f"{type(value).__qualname__} {describe(content)}"
+        return f"{type(value).__qualname__} {describe(content, digits)}"
     raise TypeError(f"a job may hold numbers, strings and dataclasses of them, not {value!r}")
 
 

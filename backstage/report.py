@@ -108,13 +108,14 @@ def save_numbers(prefix: str, **numbers: object) -> None:
 
     Args:
         prefix: small letters, the same for all numbers of a part of the report.
-        numbers: by name (letters only) a value, or (value, format), or (value, format, spread),
-            where the spread is how far another run's value may lie away, in its own units. A text
-            is LaTeX, in which % and # need no backslash.
+        numbers: by name (letters only) a value, or (value, format), or (value, format, spread): how
+            far another run's value may lie away. A text is LaTeX, its % and # without backslash.
 
     Raises:
         ValueError: a name not of letters, a value not finite, a text not one line of LaTeX.
     """
+    if not re.fullmatch("[a-z]+", prefix):
+        raise ValueError(f"a prefix is all small letters, not {prefix!r}")
     entries = {prefix + name: _entry(prefix + name, number) for name, number in numbers.items()}
     path = report_folder() / "numbers.json"
     lock = ROOT / "build/numbers.lock"
@@ -171,8 +172,7 @@ def save_listing(name: str, thing: Callable | str, first: str = "", last: str = 
     Args:
         name: of the file.
         thing: a function or class, or a text.
-        first: words in the first line to keep; empty: from the beginning.
-        last: words in the last line to keep; empty: to the end.
+        first, last: words in the first and in the last line to keep; empty: no line is left out.
 
     Raises:
         ValueError: no line holds these words, or a name that is not that of one file.

@@ -62,8 +62,9 @@ class Sandbox(anywidget.AnyWidget):
         self, points: np.ndarray, labels: np.ndarray, starts: Mapping[str, np.ndarray]
     ) -> None:
         points = np.asarray(points, dtype=float)
-        labels = np.asarray(labels, dtype=int)
-        if points.shape != (len(labels), 2) or not set(labels.tolist()) <= {0, 1}:
+        labels = np.asarray(labels)
+        alike = labels.ndim == 1 and points.shape == (len(labels), 2)
+        if not alike or not np.isin(labels, (0, 1)).all():
             shapes = f"points {points.shape} and labels {labels.shape}"
             raise ValueError(f"need points (n, 2) and n labels, each 0 or 1, not {shapes}")
         if not starts:
@@ -72,7 +73,7 @@ class Sandbox(anywidget.AnyWidget):
         super().__init__(
             weights=next(iter(kept.values())),
             points=points.tolist(),
-            labels=labels.tolist(),
+            labels=labels.astype(int).tolist(),
             starts=kept,
         )
 

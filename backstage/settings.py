@@ -41,8 +41,10 @@ def progress(items: Iterable[T], description: str, total: int | None = None) -> 
 def _reported(items: Iterable[T], description: str, total: int | None, place: Path) -> Iterator[T]:
     level = len(_levels)
     whole = total or (len(items) if isinstance(items, Sized) else "?")
-    for done, item in enumerate(items):
-        _levels[level:] = [f"{description} {done}/{whole}"]
-        place.write_text(", ".join(_levels), encoding="utf-8")
-        yield item
-    del _levels[level:]
+    try:
+        for done, item in enumerate(items):
+            _levels[level:] = [f"{description} {done}/{whole}"]
+            place.write_text(", ".join(_levels), encoding="utf-8")
+            yield item
+    finally:  # also after an error or a break in the loop
+        del _levels[level:]

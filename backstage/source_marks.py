@@ -8,11 +8,9 @@ are reached count with their content.
 """
 
 import ast
-import builtins
 import hashlib
 import importlib
 import inspect
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -42,6 +40,7 @@ def source_mark(function: Callable) -> str:
 
     Raises:
         TypeError: it is no function that a notebook or module defines by itself, by a def.
+        ValueError: its text is in none of the notebook's cells, nor in its module.
     """
     name = getattr(function, "__name__", "")
     inside = inspect.unwrap(function)
@@ -62,6 +61,8 @@ def source_mark(function: Callable) -> str:
         value = place.values.get(name)
         if isinstance(value, ImageData):
             pieces.add(f"{name}: {_content(value)}")
+    if not pieces:
+        raise ValueError(f"the text of the function {function.__name__} is nowhere to be found")
     return hashlib.sha256("\n".join(sorted(pieces)).encode()).hexdigest()[:8]
 
 
@@ -73,8 +74,7 @@ class _Namespace:
         self.name = values["__name__"]
         if isinstance(values.get("In"), list):  # IPython's
             self.name = "notebook"
-            cells = [re.sub(r"^(\s*)[%!].*", r"\1pass", cell, flags=re.M) for cell in values["In"]]
-            self.statements = [each for cell in cells for each in statements(cell)]
+            self.statements = [each for cell in values["In"] for each in statements(cell)]
         else:
             self.statements = statements(inspect.getsource(sys.modules[self.name]))
 
@@ -96,9 +96,13 @@ class _Namespace:
             base, _, attribute = use.partition(".")
             value = self.values.get(base)
             if isinstance(value, ModuleType):
-                if attribute and _is_followed(value.__name__):
-                    yield _Use(_module(value.__name__), attribute)
-            elif not attribute and not hasattr(builtins, base):
+                if not attribute or not _is_followed(value.__name__):
+                    continue
+                yield _Use(_module(value.__name__), attribute)
+                inner = getattr(value, attribute, None)
+                if isinstance(inner, ModuleType) and _is_followed(inner.__name__):
+                    yield from _attributes(statement, _module(inner.__name__))
+            elif not attribute:
                 yield _Use(self, base, row)
                 if statement.late:
                     yield _Use(self, base)
@@ -110,6 +114,13 @@ class _Use(NamedTuple):
     place: _Namespace
     name: str
     before: int | None = None
+
+
+def _attributes(statement: Statement, place: _Namespace) -> Iterator[_Use]:
+    """All that a statement may use of a module that it names with its package: package.place.x."""
+    for part in ast.walk(statement.node):
+        if isinstance(part, ast.Attribute):
+            yield _Use(place, part.attr)
 
 
 def _imported(node: ast.ImportFrom, name: str) -> str:

@@ -93,7 +93,7 @@ def fetch(url: str) -> bytes:
     for left in reversed(range(RETRIES + 1)):
         try:
             return _download(url)
-        except requests.Timeout:
+        except (requests.Timeout, requests.HTTPError):
             raise  # the next address is asked sooner
         except requests.RequestException:
             if not left:

@@ -69,9 +69,19 @@ def interval_text(values: np.ndarray, groups: np.ndarray | None = None) -> str:
 
 def gain_text(values: np.ndarray, groups: np.ndarray | None = None, digits: int = 3) -> str:
     """The same for a mean difference, with its sign, in LaTeX's minus signs."""
-    ends = (np.mean(values), *mean_interval(values, groups))
-    mean, low, high = (f"${end:+.{digits}f}$" for end in ends)
-    return f"{mean} [{low}, {high}]"
+    return with_ends(float(np.mean(values)), mean_interval(values, groups), digits)
+
+
+def with_ends(value: float, ends: Interval, digits: int = 3) -> str:
+    """A difference and the ends of its interval, with their signs, in LaTeX's minus signs."""
+    value, low, high = (f"${signed(each, digits)}$" for each in (value, *ends))
+    return f"{value} [{low}, {high}]"
+
+
+def signed(value: float, digits: int) -> str:
+    """A number with its sign; one that is rounded to zero has none."""
+    text = f"{value:+.{digits}f}"
+    return text if float(text) else text[1:]
 
 
 def difference_interval(a: np.ndarray, b: np.ndarray, seed: int = 0) -> Interval:

@@ -29,6 +29,8 @@ def importances(config: Mapping[str, object], trials: Sequence[Trial]) -> dict[s
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(direction=metric_of(config).goal)
     space = parameter_space(config)
+    if not completed(trials):
+        return dict.fromkeys(space, 1 / len(space))
     kinds = {name: parameter.drawn for name, parameter in space.items()}
     for trial in completed(trials):
         drawn = {name: space[name].to_drawn(setting_of(trial.settings, name)) for name in space}

@@ -2,7 +2,7 @@
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ BAR = 0.12  # width of the colour bar, in distances between two axes
 LETTER = 0.03  # width of half a letter, likewise
 LETTERS = 13  # in a line of a label
 TICKS = 5  # of the colour bar
+ENDINGS = {"pruned": "ended by Hyperband", "diverged": "diverged", "fail": "failed"}
 
 
 class _Scale(NamedTuple):
@@ -49,9 +50,9 @@ def parallel_coordinates(
 ) -> None:
     """Draw one line per trial, from its settings to its value on a colour bar.
 
-    Dark lines are good, the red one is the best; grey ones were ended by Hyperband or diverged. The
-    colour bar leaves out the worst tenth of the completed values: the lines of those trials, and of
-    those that diverged, end where it ends, and the legend counts them.
+    Dark lines are good, the red one is the best; the legend tells what ended grey ones. The colour
+    bar leaves out the worst tenth of the completed values: the lines of those trials, and of those
+    that diverged, end where it ends, and the legend counts them.
 
     Args:
         ax: where to draw.
@@ -71,18 +72,25 @@ def parallel_coordinates(
     columns = [_draw_axis(ax, i, _marks(space[name])) for i, name in enumerate(space)]
     places = [*np.ravel(columns), len(space) - 0.25]
     outside = 0
+    ended = set()
     for trial in reversed(trials):
         reached = scale.beyond_all if trial.state == "diverged" else trial.reached(metric.name)
         if reached is None:
             continue
         outside += scale.beyond(reached)
-        heights = [space[name].height(setting_of(trial.settings, name)) for name in space]
-        line = [*np.repeat(heights, 2), scale.height(reached)]
+        ended.add(trial.state)
+        line = [*_heights(space, trial), scale.height(reached)]
         ax.plot(places, line, **_line_style(trial, done[0], scale.badness(reached)))
     _draw_bar(ax, places[-1], scale)
-    _name_lines(ax, any(trial.state == "diverged" for trial in trials), outside)
+    _name_lines(ax, ended, outside)
     labels = {name: i for i, name in enumerate(space)}
     _finish_axes(ax, labels | {metric.name + unit: places[-1] + BAR / 2})
+
+
+def _heights(space: Mapping[str, Parameter], trial: Trial) -> np.ndarray:
+    """Where a trial's line meets the axes of its settings, each with two sides."""
+    heights = [space[name].height(setting_of(trial.settings, name)) for name in space]
+    return np.repeat(heights, 2)
 
 
 def _value_scale(done: Sequence[Trial], small: bool) -> _Scale:
@@ -141,9 +149,11 @@ def _draw_bar(ax: Axes, place: float, scale: _Scale) -> None:
     bar.set_ticks(ticks, labels=names)
 
 
-def _name_lines(ax: Axes, diverged: bool, outside: int) -> None:
-    """The legend, above the axes."""
-    ax.plot([], [], c="0.8", label="ended by Hyperband" + " or diverged" * diverged)
+def _name_lines(ax: Axes, ended: Collection[str], outside: int) -> None:
+    """The legend, above the axes; ended: the states of the trials that are drawn."""
+    words = [text for state, text in ENDINGS.items() if state in ended]
+    if words:
+        ax.plot([], [], c="0.8", label=" or ".join(words))
     if outside:
         ax.plot([], [], " ", label=f"{outside} trials end beyond the scale")
     ax.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))

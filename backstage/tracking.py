@@ -53,8 +53,9 @@ def track(
     WANDB_MODE decides if it is set. Otherwise the run is online with a key and a server that
     answers, and else offline; the printed line uploads it later. Nothing here ever asks a question.
     Without W&B, or with a variable that it refuses, one line states so and the training goes on.
-    Runs may be nested. A kill costs the rows of the last few seconds (of W&B before 0.31: up to
-    32 KB of rows). W&B records the commit by itself.
+    Runs may be nested. An error that ends the block marks the run as failed. A kill costs the rows
+    of the last few seconds (of W&B before 0.31: up to 32 KB of rows). W&B records the commit by
+    itself.
 
     Args:
         name: of the run.
@@ -67,10 +68,12 @@ def track(
         A Tracker, whose `log` any training loop takes.
     """
     tracker = _start(RunPlan(name, config, group, tags))
+    exit_code = 1
     try:
         yield tracker
+        exit_code = 0
     finally:
-        tracker.finish()
+        tracker.finish(exit_code)
         if tracker.run is not None:
             _state_where(tracker, RUNS / group, quiet)
 

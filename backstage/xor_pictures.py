@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from torch import nn
 
 from backstage.plots import plot_shares
-from backstage.style import BLUE, GREEN, ORANGE
+from backstage.style import BLUE, GREEN, ORANGE, RED
 from backstage.xor_view import XorView
 
 DEPTH_COLOURS = ("0.4", BLUE, ORANGE, GREEN)
@@ -127,12 +127,12 @@ def plot_survey(ax: Axes, hits: Mapping[tuple[str, Shape], int], n: int) -> None
     """
     settings = list(dict.fromkeys(name for name, _ in hits))
     shapes = list(dict.fromkeys(shape for _, shape in hits))
-    colours = (ORANGE, BLUE, GREEN)
+    colours = (ORANGE, BLUE, GREEN, RED)
     for k, (depth, width) in enumerate(shapes):
         count = np.array([hits[name, (depth, width)] for name in settings])
-        at = np.arange(len(settings)) + 0.2 * (k - 1)
+        at = np.arange(len(settings)) + 0.2 * (k - (len(shapes) - 1) / 2)
         label = f"{depth} layer{'s' * (depth > 1)}, width {width}"
-        style = {"fmt": "ov^"[k], "c": colours[k], "lw": 0.8, "capsize": 0, "label": label}
+        style = {"fmt": "ov^s"[k], "c": colours[k], "lw": 0.8, "capsize": 0, "label": label}
         plot_shares(ax, at, count, n, horizontal=True, **style)
     ax.set(yticks=range(len(settings)), yticklabels=settings, xlim=(-3, 103))
     ax.set(ylim=(len(settings) - 0.5, -0.5))

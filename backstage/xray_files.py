@@ -58,7 +58,7 @@ def _open(path: str | Path) -> Image.Image:
     try:
         with Image.open(path) as picture:
             return ImageOps.exif_transpose(picture)
-    except (OSError, ValueError) as e:
+    except Exception as e:  # a damaged file makes Pillow raise errors of many kinds
         raise ValueError(f"{path} cannot be read as a picture ({type(e).__name__})") from None
 
 

@@ -1,6 +1,7 @@
 """make compare: what two runs may differ by, and who says so."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -103,3 +104,14 @@ def test_the_stored_numbers_are_those_of_the_last_commit(project):
     old = compare.stored_records(project)
     assert old == {"report": {"xorA": entry("0.95", 0.95, 0.01)}}
     assert len(compare.differences(old, compare.records_in(project))) == 1
+
+
+def test_without_git_one_sentence_asks_for_two_folders(project, run, monkeypatch, capsys):
+    monkeypatch.setattr(compare.stored_records, "__defaults__", (project,))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(project.parent))
+    for path in (os.environ["PATH"], ""):  # no repository, no git
+        monkeypatch.setenv("PATH", path)
+        with pytest.raises(SystemExit) as stop:
+            run()
+        assert stop.value.code == 2
+        assert "name two folders to compare" in capsys.readouterr().err

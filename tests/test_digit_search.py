@@ -43,13 +43,6 @@ def test_the_table_shows_what_the_rule_looks_at():
     assert after[4:] == [r"19.33 $\pm$ 1.15", "$-3.10$ to $-0.23$"]
 
 
-@pytest.mark.parametrize(
-    ("value", "text"), [(-0.4, "0"), (0.4, "0"), (-0.6, "-1"), (2, "+2"), (np.inf, "+inf")]
-)
-def test_zero_has_no_sign(value, text):
-    assert digit_changes.signed(value, 0) == text
-
-
 def test_what_was_kept_is_combined():
     adamw = replace(START, weight_decay=0.0, rate=0.01)
     candidates = search.one_change_each(START, replace(START, one_cycle=False), adamw)

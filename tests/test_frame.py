@@ -1,6 +1,7 @@
 """The frame: the notebook runner's bookkeeping, and the installation."""
 
 import ast
+import json
 import os
 import re
 import signal
@@ -12,10 +13,13 @@ from pathlib import Path
 
 import count
 import fingerprint
+import kept_records
 import nbformat
 import notebooks
 import pytest
 import submission
+
+from backstage import settings
 
 ROOT = fingerprint.ROOT
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml", "IPython": "ipython"}
@@ -93,7 +97,7 @@ def test_a_companions_modules_count_too(tmp_path):
 
 def test_every_notebook_depends_on_what_helpers_pass_on():
     for path in notebooks.notebooks():
-        code = "\n".join(cell.source for cell in fingerprint.code_cells(fingerprint.read(path)))
+        code = fingerprint.python(fingerprint.read(path))
         used = {p.relative_to(ROOT).as_posix() for p in fingerprint.modules(path, code)}
         assert {"helpers.py", "backstage/report.py", "backstage/settings.py"} <= used, path
 
@@ -301,8 +305,7 @@ def sources():
         if path.suffix == ".py" and not name.startswith("report/"):
             yield name, path.read_text(encoding="utf-8")
         elif path.suffix == ".ipynb":
-            cells = fingerprint.code_cells(fingerprint.read(path))
-            yield name, count.plain_code("\n".join(cell.source for cell in cells))
+            yield name, fingerprint.python(fingerprint.read(path))
 
 
 def imported(source):
@@ -363,3 +366,66 @@ for seed in progress(range(2), "seeds"):
     took = notebooks.execute(path)
     assert isinstance(took, float), took
     assert "seeds 1/2, epochs 2/3" in shown
+
+
+MAGIC = "%%bash\nif true; then\n  echo $(( 7 % 3 ))\nfi"
+SIGNS = "import a\ny = (10\n% 7)\nh.track?\n!ls"
+
+
+def test_cells_for_ipython_and_lines_that_look_like_it_can_be_read(tmp_path):
+    write(tmp_path, a="x = 1\n")
+    cells = [nbformat.v4.new_code_cell(code) for code in (MAGIC, SIGNS)]
+    nb = nbformat.v4.new_notebook(cells=cells)
+    before = fingerprint.state(tmp_path / "n.ipynb", nb, tmp_path)
+    write(tmp_path, a="x = 2\n")
+    assert fingerprint.state(tmp_path / "n.ipynb", nb, tmp_path) != before
+    nbformat.write(nb, tmp_path / "n.ipynb")
+    assert count.notebook_row(tmp_path / "n.ipynb").startswith("n ")
+    assert ast.unparse(ast.parse(count.plain_code(SIGNS))).startswith("import a\ny = 10 % 7\n")
+
+
+def test_a_file_of_settings_that_a_notebook_names_counts(tmp_path):
+    (tmp_path / "configs").mkdir()
+    states = set()
+    for text in ("rate: 1", "rate: 2"):
+        (tmp_path / "configs/a.yaml").write_text(text)
+        states.add(state(tmp_path, "load(HERE / 'configs/a.yaml')"))
+    assert len(states) == 2
+
+
+def test_data_that_come_later_are_noticed_and_data_that_a_run_fetched_are_not(project, monkeypatch):
+    cache = project / "cache"
+    cache.mkdir()
+    monkeypatch.delenv("COURSEWORK_DATA", raising=False)
+    monkeypatch.setattr(notebooks.sources, "CACHE", cache)
+    path = project / "n.ipynb"
+    fetch = f"import pathlib; pathlib.Path({str(cache / 'train-idx1-ubyte.gz')!r}).write_text('a')"
+    nbformat.write(notebook(f"load_mnist = 1\n{fetch}"), path)
+    assert notebooks.run([path])
+    assert notebooks._is_done(path, quick=False)
+    (cache / "others.npz").touch()
+    assert notebooks._is_done(path, quick=False), "X-rays are no digits"
+    (project / "mnist").mkdir()
+    (project / "mnist/t10k-images-idx3-ubyte").touch()
+    assert not notebooks._is_done(path, quick=False)
+
+
+def test_results_of_both_records_are_kept(tmp_path):
+    line = nbformat.v4.new_output("stream", text="2 results in the record r-1.json")
+    cell = nbformat.v4.new_code_cell("1", outputs=[line])
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "n.ipynb")
+    for folder, results in (("records", {"a": 1, "b": 2}), ("build/records", {"a": 1, "c": 3})):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "r-1.json").write_text(json.dumps(results))
+    (tmp_path / "records/old-2.json").write_text("{}")
+    kept_records.keep([tmp_path / "n.ipynb"], tmp_path)
+    (path,) = (tmp_path / "records").iterdir()
+    assert json.loads(path.read_text()) == {"a": 1, "b": 2, "c": 3}
+
+
+def test_a_loop_that_is_left_early_is_no_longer_shown(tmp_path, monkeypatch):
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    monkeypatch.setenv("COURSEWORK_PROGRESS", str(tmp_path / "progress"))
+    for _ in settings.progress(range(3), "seeds"):
+        break
+    assert not settings._levels

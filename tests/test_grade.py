@@ -2,15 +2,21 @@
 
 import csv
 import io
+import math
+import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
 import grade
 import nbformat
 import pytest
+from fingerprint import ROOT
+from grading import runner
+from grading.kernel import Gone
 from grading.marks import released_in, task
-from grading.points import marks_of
+from grading.points import marks_of, results_in
 from grading.sandbox import Limits, Sandbox
 from grading.surroundings import environment
 from grading.tables import as_csv, markdown, one_line
@@ -315,7 +321,135 @@ def test_it_works_where_nothing_can_be_closed_off(edition, tmp_path, monkeypatch
     assert {m.exercise for m in marks if m.passed} == {"right", "skipped", "last"}
 
 
+def link_to(folder, link):
+    link.symlink_to(folder)
+    return link
+
+
+def seen(sandbox, path):
+    """Whether a submission sees a file or folder."""
+    cell = {"source": f"assert __import__('os').path.exists({str(path)!r})", "kind": "check"}
+    return sandbox.run([cell], ".") == ([{"cell": 0, "error": None, "filled": []}], "")
+
+
+def test_data_behind_links_is_seen(sandbox, edition, tmp_path, monkeypatch):
+    if not sandbox.closed:
+        pytest.skip(f"files cannot be closed off here: {sandbox.why}")
+    for name in ("data", "used"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "data/digits.txt").write_text("0123456789")
+    link = link_to(link_to(tmp_path / "data", tmp_path / "first"), tmp_path / "second")
+    monkeypatch.setenv("COURSEWORK_DATA", str(link))
+    assert seen(Sandbox(edition, LIMITS, tmp_path / "used"), link / "digits.txt")
+
+
+def test_python_behind_a_link_is_seen(sandbox, edition, tmp_path, monkeypatch):
+    if not sandbox.closed:
+        pytest.skip(f"files cannot be closed off here: {sandbox.why}")
+    link = link_to(sys.base_prefix, tmp_path / "python")
+    monkeypatch.setattr(sys, "base_prefix", str(link))
+    (tmp_path / "used").mkdir()
+    sandbox = Sandbox(edition, LIMITS, tmp_path / "used")
+    assert sandbox.closed and seen(sandbox, link / "bin")
+
+
+FORGES = """import os
+with open(f'/proc/{os.getppid()}/fd/1', 'a') as results:
+    results.write('\\n' * 2000 + '[' * 200_000)"""
+
+
+def test_results_cannot_be_forged_by_way_of_their_file(sandbox, edition, tmp_path, monkeypatch):
+    if not sandbox.closed:
+        pytest.skip(f"files cannot be closed off here: {sandbox.why}")
+    monkeypatch.setattr(os, "getuid", lambda: 1000)  # then all runs as the same user
+    same = Sandbox(edition, LIMITS, tmp_path)
+    if not same.closed:
+        pytest.skip(f"files can be closed off by root alone: {same.why}")
+    cells = [{"source": FORGES, "kind": "answer"}, {"source": "assert 1 == 2", "kind": "check"}]
+    results, why = same.run(cells, ".")
+    assert not why and [result["cell"] for result in results] == [0, 1]
+    assert results[0]["error"].startswith("PermissionError")
+
+
+def test_a_kernel_leaves_no_files_open(tmp_path):
+    limits = {"folder": str(tmp_path), "processes": 80, "memory": 500}
+    script = f"from grading.kernel import Kernel; Kernel({limits}).close()"
+    command = [sys.executable, "-W", "always::ResourceWarning", "-c", script]
+    done = subprocess.run(command, cwd=ROOT / "tools", capture_output=True, text=True)
+    assert done.returncode == 0 and "unclosed file" not in done.stderr
+
+
 # Without a kernel.
+
+
+class FakeKernel:
+    """Runs nothing; the cell that reads exit ends it."""
+
+    def __init__(self, limits):
+        pass
+
+    def run(self, source):
+        if source == "exit":
+            raise Gone("ended the kernel")
+        return None, []
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    "kinds, skipped",
+    [
+        (["answer", "check", "", "check"], {2}),
+        (["answer", "check", "answer", "check"], {2}),
+        (["answer", "", "check", "check"], {0, 2}),
+        (["", "", "check", "check"], {2}),
+    ],
+)
+def test_an_answer_is_left_out_where_its_check_ends_the_kernel(monkeypatch, kinds, skipped):
+    monkeypatch.setattr(runner, "Kernel", FakeKernel)
+    cells = [{"source": "a = 4", "kind": kind} for kind in kinds]
+    cells[2]["source"] = "exit"
+    assert runner.one_pass(cells, {"until": math.inf}, set(), set()) == skipped
+
+
+RESULT = b'{"cell": 1, "error": null, "filled": []}'
+FORGED = [
+    b"[" * 200_000,
+    b'{"cell": 2, "error": null, "filled": 5}',
+    b'{"cell": 2, "error": [], "filled": []}',
+    b'{"cell": 2, "filled": []}',
+    b'{"cell": "2", "error": null, "filled": []}',
+    b"2",
+    b"{",
+    b"\xff",
+]
+
+
+@pytest.mark.parametrize("forged", FORGED, ids=lambda line: line[:40].decode(errors="replace"))
+def test_only_results_are_read_as_results(forged):
+    assert len(list(results_in(b"\n".join([RESULT, forged, RESULT])))) == 2
+
+
+def test_a_submission_that_cannot_be_graded_stops_no_other(edition, tmp_path):
+    class Broken:
+        def run(self, cells, place):
+            raise RecursionError("maximum recursion\ndepth exceeded")
+
+    nbformat.write(notebook({}), tmp_path / "a.ipynb")
+    nbformat.write(notebook({}), tmp_path / "b.ipynb")
+    paths = grade.submissions(tmp_path)
+    found = {g.name: g for g in grade.grade_all(paths, released_in(edition), Broken())}
+    assert set(found) == {"a", "b"}
+    text = "It could not be graded: RecursionError: maximum recursion depth exceeded."
+    assert [(g.points, g.problem) for g in found.values()] == [(0, text)] * 2
+
+
+def test_copies_that_jupyter_keeps_are_no_submissions(tmp_path):
+    for folder in (".ipynb_checkpoints", ".ipynb_of_anna"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "n.ipynb").write_text("{}")
+    assert list(grade.submissions(tmp_path)) == [".ipynb_of_anna/n"]
 
 
 @pytest.fixture

@@ -162,6 +162,15 @@ def test_files_beside_the_notebook_are_found(small, tmp_path, monkeypatch):
 # ---- downloads ----
 
 
+def test_a_file_that_a_server_does_not_have_is_asked_for_once(small, server, monkeypatch):
+    waits = []
+    monkeypatch.setattr(sources, "RETRIES", 1)
+    monkeypatch.setattr(sources.time, "sleep", waits.append)
+    with pytest.raises(OSError, match="404"):
+        sources.fetch(f"{server}/nothing")
+    assert not waits
+
+
 def test_a_dead_mirror_is_passed_over_and_the_cache_used_next_time(small, monkeypatch):
     mnist.load_mnist()
     assert not list(sources.CACHE.rglob("*tmp*"))

@@ -11,7 +11,7 @@ from PIL import Image
 
 import helpers as h
 from backstage.style import BLACK, BLUE, GREEN, ORANGE, PURPLE
-from backstage.xor_movie import Filmed, film_frames
+from backstage.xor_movie import Filmed, film_frames, plot_snapshots
 from backstage.xor_view import QuickMap, class_map
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -216,3 +216,13 @@ def test_ticks_of_a_logarithmic_axis_are_plain_numbers(ax):
 def test_a_confusion_matrix_names_its_mistakes(ax):
     h.show_confusion(ax, np.array([[50, 2, 0], [0, 60, 0], [7, 0, 40]]))
     assert {(t.get_text(), *t.get_position()) for t in ax.texts} == {("2", 1, 0), ("7", 0, 2)}
+
+
+def test_a_snapshot_rounds_the_loss_once():
+    points = h.xor_points(10, 0.1, np.random.default_rng(0))
+    weights = (np.eye(2), np.zeros(2), np.ones((1, 2)), np.zeros(1))
+    films = [Filmed("one", [{"val/loss": 0.3746}], [weights, weights]) for _ in range(2)]
+    fig = plot_snapshots(films, points, (0, 1))
+    titles = {ax.get_title() for ax in fig.axes}
+    plt.close(fig)
+    assert {"epoch 0", "epoch 1, loss 0.37"} <= titles

@@ -245,6 +245,21 @@ def test_a_stub_keeps_head_and_docstring_and_no_comment_of_the_answer():
     assert "Double." in stub(CELL, ["f"], "x-a", {"f": "Double."})
 
 
+@pytest.mark.parametrize(
+    "head, body",
+    [
+        ("def f(\n    x,  # shape:\n    y,\n):", "\n    # a secret\n    return x"),
+        ("def f(x, key=lambda a:\n      a):  # (n,) -> (n,)", "\n    return x"),
+        ("async def f(\n    x: int,\n) -> int:", " return x"),
+        ("def f(x):", " return (x +\n    1)"),
+    ],
+)
+def test_a_stub_keeps_the_whole_head(head, body):
+    text = stub(f"{head}{body}\n", ["f"], "x-a")
+    assert text == f'{head}\n    raise NotImplementedError("Exercise x-a: your turn")'
+    compile(text, "stub", "exec")
+
+
 def test_of_a_class_all_methods_or_some_are_left_open():
     code = "class A:\n    z: int\n    def m(self): return 1\n    def n(self):\n        return 2\n"
     assert "return" not in stub(code, ["A"], "x-a")
@@ -292,12 +307,22 @@ def test_a_method_of_a_module_is_put_back_where_it_belongs():
         lambda x: np.allclose(x, 1),
         lambda x: list(x),
         lambda x: f"{x:.2f}",
+        lambda x: x << 1,
+        lambda x: 1 >> x,
+        lambda x: divmod(1, x),
+        lambda x: {x},
         bool,
     ],
 )
 def test_whatever_is_done_with_an_open_value_names_the_exercise(use):
     with pytest.raises(NotImplementedError, match="Exercise x-a: your turn"):
         use(your_turn("x-a"))
+
+
+@pytest.mark.parametrize("statement", ["x.y = 1", "del x.y", "del x[0]", "with x: pass"])
+def test_statements_about_an_open_value_name_the_exercise(statement):
+    with pytest.raises(NotImplementedError, match="Exercise x-a: your turn"):
+        exec(statement, {"x": your_turn("x-a")})
 
 
 def test_a_solution_fills_a_gap_and_says_so(solutions, capsys):

@@ -145,3 +145,14 @@ def test_jobs_end_with_the_program_that_started_them(tmp_path, how, printed):
     while any(alive(pid) for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not any(alive(pid) for pid in pids)
+
+
+def test_a_job_in_this_process_has_one_thread_which_is_taken_back(monkeypatch):
+    monkeypatch.setattr(processes, "_workers", lambda jobs: 1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for threads in processes.each_result(torch.get_num_threads, [{}, {}], "jobs"):
+            assert (threads, torch.get_num_threads()) == (1, 2)
+    finally:
+        torch.set_num_threads(before)

@@ -1,6 +1,8 @@
 """Records of long comparisons: read while nothing changed, computed anew after every change."""
 
+import errno
 import re
+import shutil
 from dataclasses import dataclass
 
 import numpy as np
@@ -154,3 +156,27 @@ def test_a_fresh_run_keeps_what_two_calls_computed(calls, monkeypatch):
     monkeypatch.delenv("COURSEWORK_FRESH")
     records.recorded("thirds", thirds, [*JOBS, {"a": 3}], "numbers")
     assert calls == [*JOBS, {"a": 3}]
+
+
+@pytest.mark.parametrize("other", [0.1 + 1e-7, np.float32(0.1)])
+def test_jobs_that_a_record_cannot_tell_apart_are_refused(calls, other):
+    with pytest.raises(ValueError, match="two jobs differ, but not in the six digits"):
+        records.recorded("thirds", thirds, [{"a": Settings(0.1)}, {"a": Settings(other)}], "rates")
+    assert not calls
+    assert len(records.recorded("thirds", thirds, [{"a": 0.1}, {"a": 0.1}, {"a": 1}], "rates")) == 3
+
+
+def test_a_full_disk_neither_ends_a_comparison_nor_loses_its_results(calls, monkeypatch, capsys):
+    wanted = records.recorded("thirds", thirds, JOBS, "numbers")
+    said = capsys.readouterr().out
+    for folder in (records.NEW, records.KEPT):
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(records, "write_whole", full)
+    assert repr(records.recorded("thirds", thirds, JOBS, "numbers")) == repr(wanted)
+    first, *others = capsys.readouterr().out.splitlines()
+    assert re.search("cannot be written, the comparison goes on: .*No space left", first)
+    assert others == said.splitlines()

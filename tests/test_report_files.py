@@ -69,7 +69,9 @@ def test_numbers_stand_in_the_record_and_as_macros(folder):
     "prefix, numbers, words",
     [
         ("xor", {"Loss2": 1.0}, "all letters"),
-        ("xor_", {"Loss": 1.0}, "all letters"),
+        ("xor_", {"Loss": 1.0}, "all small letters"),
+        ("Xor", {"Loss": 1.0}, "all small letters, not 'Xor'"),
+        ("", {"Loss": 1.0}, "all small letters"),
         ("xor", {"Loss": math.nan}, "xorLoss is nan: nothing to report"),
         ("xor", {"Good": 1, "Loss": (math.inf, ".2f")}, "xorLoss is inf"),
         ("xor", {"Data": "two\nlines"}, "xorData must be text on one line, not 'two.nlines'"),

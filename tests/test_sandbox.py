@@ -148,6 +148,8 @@ def test_bad_starts_and_points_are_refused():
         (POINTS[:2], [0, 0, 1]),
         (POINTS, [0, 0, 2]),
         (POINTS[:, :1], [0, 0, 1]),
+        (POINTS, [0.9, 0.2, 1]),
+        (POINTS, [[0], [0], [1]]),
     ):
         with pytest.raises(
             ValueError, match=r"need points \(n, 2\) and n labels, each 0 or 1, not"

@@ -300,3 +300,34 @@ def test_a_mark_depends_neither_on_the_process_nor_on_the_folder(tmp_path):
         )
         marks.add(done.stdout)
     assert len(marks) == 1
+
+
+@pytest.mark.parametrize("line", ["    n = (10\n    % 7)", '    n = """\n!a\n"""'])
+def test_a_line_that_begins_with_a_sign_of_ipython_stays_python(line):
+    cell = f"def f(x):\n{line}\n    return n, x + 1"
+    assert mark(cell) != mark(cell.replace("+ 1", "+ 2"))
+    assert mark(cell) != mark(cell.replace("7", "6").replace("!a", "!b"))
+
+
+def test_a_function_without_a_text_has_no_mark():
+    names = {"__name__": "__main__", "In": ["", "exec('def f(): pass')"]}
+    exec("def f(): pass", names)
+    with pytest.raises(ValueError, match="text of the function f is nowhere"):
+        source_mark(names["f"])
+
+
+def test_a_function_of_the_notebook_that_is_called_as_one_of_pythons_is_followed():
+    cell = "def sum(x):\n    return x + 1\ndef f(x):\n    return sum(x)"
+    assert mark(cell) != mark(cell.replace("+ 1", "+ 2"))
+
+
+def test_what_is_named_with_its_package_is_read_in_its_module():
+    import backstage.augmentation
+
+    names = {"__name__": "__main__", "backstage": backstage}
+    cell = "import backstage.augmentation\ndef f(x, rng):\n"
+    cell += "    return backstage.augmentation.random_affine(x, rng)"
+    names["In"] = [cell]
+    exec(cell, names)
+    reached = [(use.place.name, use.name) for use in source_marks._Namespace(names).reached(1, "f")]
+    assert ("backstage.augmentation", "random_affine") in reached

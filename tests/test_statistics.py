@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import helpers as h
+from backstage.statistics import Interval, signed, with_ends
 
 
 @pytest.mark.parametrize(
@@ -125,3 +126,14 @@ def test_reliability_of_no_probabilities_is_refused(log_p, y, edges, words):
 def test_half_precision_is_precise_enough_for_reliability():
     log_p = torch.randn(200, 10, generator=torch.Generator().manual_seed(0)).log_softmax(1)
     assert h.reliability(log_p.half(), torch.arange(200) % 10, EDGES).count.sum() == 200
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(-0.4, "0"), (0.4, "0"), (-0.6, "-1"), (2, "+2"), (np.inf, "+inf")]
+)
+def test_zero_has_no_sign(value, text):
+    assert signed(value, 0) == text
+
+
+def test_a_difference_is_told_with_its_signs():
+    assert with_ends(-0.0004, Interval(-0.004, 0.0031)) == "$0.000$ [$-0.004$, $+0.003$]"

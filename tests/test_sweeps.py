@@ -302,7 +302,7 @@ def test_a_diverged_trial_is_drawn_at_the_bad_end(goal):
     (line,) = [line for line in ax.lines if line.get_color() == "0.85" and len(line.get_ydata())]
     assert line.get_ydata()[-1] == (1 if goal == "minimize" else 0)
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert "ended by Hyperband or diverged" in labels
+    assert "diverged" in labels
     for fig in figures:
         fig.draw_without_rendering()
         plt.close(fig)
@@ -323,3 +323,30 @@ def test_what_a_trial_reached_is_its_value_or_its_last_row_with_the_metric():
     assert Trial(0, {}, None, "fail", []).reached("loss") is None
     rows += [{"loss": math.nan}, {"loss": None}]
     assert Trial(0, {}, None, "diverged", rows).reached("loss") == 0.4
+
+
+@pytest.mark.parametrize(
+    "states, words",
+    [
+        ([], None),
+        (["pruned"], "ended by Hyperband"),
+        (["fail"], "failed"),
+        (["diverged", "pruned"], "ended by Hyperband or diverged"),
+    ],
+)
+def test_the_legend_names_the_ends_that_occur(states, words):
+    trials = drawn_trials(0)
+    trials += [finished(60 + i, None, trials[0].settings, state) for i, state in enumerate(states)]
+    fig, ax = plt.subplots()
+    parallel_coordinates(ax, PICTURE, trials)
+    (grey,) = [line.get_label() for line in ax.lines if line.get_color() == "0.8"] or [None]
+    plt.close(fig)
+    assert grey == words
+
+
+def test_without_a_completed_trial_all_settings_get_the_same_share():
+    stopped = [finished(0, None, drawn_trials(0)[0].settings, "pruned")]
+    for trials in ([], stopped, drawn_trials(0)[:1]):
+        share = importances(PICTURE, trials)
+        assert set(share) == {"rate", "kind", "width"}
+        assert list(share.values()) == pytest.approx([1 / 3] * 3)

@@ -1,5 +1,6 @@
 """Tracking and its faults, each in a process of its own: no key, no server, a silent one, ..."""
 
+import contextlib
 import http.server
 import json
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 import matplotlib
 import pytest
 
-from backstage import tracker, wandb_server
+from backstage import tracker, tracking, wandb_server
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = """
@@ -428,3 +429,16 @@ def test_a_slow_wandb_holds_up_neither_training_nor_end_and_loses_nothing(
 
 def test_the_longest_wait_at_the_end_of_a_run_is_below_20_seconds():
     assert sum(tracker.PATIENCE) < 20 and wandb_server.FINISH_TIMEOUT < sum(tracker.PATIENCE)
+
+
+@pytest.mark.parametrize("error, code", [(None, 0), (ValueError, 1), (KeyboardInterrupt, 1)])
+def test_a_run_that_an_error_ends_has_failed(monkeypatch, tmp_path, error, code):
+    codes = []
+    slow = SlowRun(tmp_path)
+    monkeypatch.setattr(slow, "finish", codes.append)
+    monkeypatch.setattr(tracking, "_start", lambda plan: tracker.Tracker(slow, "offline"))
+    with contextlib.suppress(ValueError, KeyboardInterrupt):
+        with tracking.track("a run", {}, "a-group", quiet=True):
+            if error:
+                raise error
+    assert codes == [code]

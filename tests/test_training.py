@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 import helpers as h
+from backstage import digit_finals
 from backstage.fingerprints import fingerprint
 
 EPOCHS = 6
@@ -669,3 +670,50 @@ def test_hooks_are_told_of_the_end_also_after_an_error(moment):
     with pytest.raises(RuntimeError, match="out of memory"):
         interrupted([tidy, Fails()])
     assert tidy.ended == 1
+
+
+@pytest.mark.parametrize("scores, best", [((math.nan, 0.9, 0.5), 1), ((0.5, math.nan, 0.1), 0)])
+def test_a_score_that_is_no_number_is_never_the_best(scores, best):
+    score = Score(*scores)
+    interrupted([score, h.KeepBest("score")], epochs=3)
+    assert torch.equal(score.net.model[0].weight, score.seen[best])
+
+
+# ---- final networks that are kept ----
+
+
+@pytest.fixture
+def finals(tmp_path, monkeypatch):
+    """Trains one network, or reads it; the folder that it is kept in, and how often it trained."""
+    monkeypatch.setattr(digit_finals, "ROOT", tmp_path)
+    trained = []
+
+    def train():
+        trained.append(True)
+        return [digit_finals.Trained(nn.Linear(2, 1), [{"epoch": 1}])]
+
+    def get():
+        (one,) = digit_finals.saved_or_trained("a", lambda: nn.Linear(2, 1), "settings", train)
+        return one
+
+    return SimpleNamespace(get=get, trained=trained, folder=tmp_path / "build/finals")
+
+
+OTHER_FILES = [{"x": 1}, 5, [None], [{"net": {}, "rows": []}], [{"net": 5}], [{1: 2}]]
+
+
+@pytest.mark.parametrize("content", OTHER_FILES, ids=str)
+def test_kept_networks_that_cannot_be_read_are_trained_anew(finals, capsys, content):
+    first = finals.get()
+    assert same_state(finals.get().net, first.net) and len(finals.trained) == 1
+    (path,) = finals.folder.iterdir()
+    torch.save(content, path)
+    assert finals.get().rows == first.rows and len(finals.trained) == 2
+    assert "cannot be read" in capsys.readouterr().out
+
+
+def test_networks_that_cannot_be_kept_are_given_all_the_same(finals, capsys):
+    finals.folder.parent.mkdir()
+    finals.folder.write_text("a file where the folder should be")
+    assert finals.get().rows == [{"epoch": 1}]
+    assert "the networks are not kept, the notebook goes on" in capsys.readouterr().out

@@ -7,6 +7,7 @@ import numpy as np
 import pydicom
 import pytest
 import torch
+from PIL import Image
 from pydicom.uid import ExplicitVRLittleEndian
 from torch import nn
 
@@ -301,3 +302,27 @@ def test_other_dicom_files_are_refused(tmp_path):
     colours = np.zeros((20, 20, 3))
     with pytest.raises(ValueError, match="of kind RGB; an X-ray is MONOCHROME1 or 2"):
         as_grey(write_dicom(tmp_path / "b.dcm", colours, "RGB"))
+
+
+# ---- damaged pictures ----
+
+
+def png(tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(np.arange(1024, dtype=np.uint8).reshape(32, 32)).save(path)
+    return path
+
+
+def test_a_damaged_picture_is_refused(tmp_path):
+    path = png(tmp_path)
+    content = path.read_bytes()
+    place = content.index(b"IDAT")  # before it stands how many bytes its chunk has
+    path.write_bytes(content[: place - 4] + b"\0\0\0\4" + content[place:])
+    with pytest.raises(ValueError, match="a.png cannot be read as a picture"):
+        as_grey(path)
+
+
+def test_a_picture_of_too_many_pixels_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(ValueError, match=r"picture \(DecompressionBombError\)"):
+        as_grey(png(tmp_path))

@@ -178,7 +178,10 @@ def main() -> int:
     folders = parser.parse_args().folder
     if len(folders) not in (0, 2):
         parser.error(f"either no folder or two are needed, not {len(folders)}")
-    old = records_in(folders[0]) if folders else stored_records()
+    try:
+        old = records_in(folders[0]) if folders else stored_records()
+    except (OSError, subprocess.CalledProcessError):
+        parser.error("git has no commit of this folder: name two folders to compare, OLD NEW")
     new = records_in(folders[1]) if folders else records_in(ROOT)
     for what, records in (("stored", old), ("new", new)):
         if not records:

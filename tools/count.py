@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
-from fingerprint import ROOT, code_cells, read
+from fingerprint import ROOT, code_cells, plain_code, read
 from layout import runs
 
 PLOT = re.compile(r"\b(?:plt|figs?|axs?|axes|(?:fig|ax)_\w+)\b(?!=)")
@@ -67,11 +67,6 @@ def hidden_imports(source: str, own: Iterable[str]) -> int:
     return count
 
 
-def plain_code(source: str) -> str:
-    """A cell's code without the lines that only IPython understands."""
-    return re.sub(r"^(\s*)[%!].*", r"\1pass", source, flags=re.M)
-
-
 def code_lines(source: str) -> set[int]:
     """Numbers of the lines that hold code."""
     lines = enumerate(source.splitlines(), 1)
@@ -95,14 +90,15 @@ def plot_lines(source: str) -> set[int]:
 def notebook_row(path: Path) -> str:
     """One line of the table of notebooks."""
     nb = read(path)
-    sources = [plain_code(cell.source) for cell in code_cells(nb)]
+    cells = [cell.source for cell in code_cells(nb)]
+    sources = [plain_code(cell) for cell in cells]
     total = sum(len(code_lines(source)) for source in sources)
     plots = sum(len(plot_lines(source)) for source in sources)
     names = sorted(set(re.findall(r"\bh\.([A-Za-z_]\w*)", "\n".join(sources))))
     counts = [
-        sum(len(source.splitlines()) > LONG_CELL for source in sources),
+        sum(len(cell.splitlines()) > LONG_CELL for cell in cells),
         sum(len(run) > 2 for run in runs(nb)),
-        sum(len(line) > 100 for source in sources for line in source.splitlines()),
+        sum(len(line) > 100 for cell in cells for line in cell.splitlines()),
         f"{100 * plots / max(1, total):.0f} %",
         len(names),
         sum(name not in introduced(nb) for name in names),

@@ -9,8 +9,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
+from IPython.core.inputtransformer2 import TransformerManager
 
 ROOT = Path(__file__).resolve().parent.parent
+
+FILES = {  # by the loader that a notebook calls, what it looks for in a folder
+    "load_mnist": ("*-ubyte*", "*.idx*", "*/*-ubyte*", "*/*.idx*", "*/*/*-ubyte*", "*/*/*.idx*"),
+    "load_lungs": ("*.npz", "*_sources.csv"),
+}
 
 
 def read(path: Path) -> nbformat.NotebookNode:
@@ -28,6 +34,16 @@ def code_cells(nb: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
     return [cell for cell in nb.cells if cell.cell_type == "code" and not is_colab(cell)]
 
 
+def plain_code(source: str) -> str:
+    """A cell's code as Python runs it: what only IPython understands becomes calls."""
+    return TransformerManager().transform_cell(source)
+
+
+def python(nb: nbformat.NotebookNode) -> str:
+    """The code of all cells that compute, as Python."""
+    return "\n".join(plain_code(cell.source) for cell in code_cells(nb))
+
+
 def code_hash(nb: nbformat.NotebookNode) -> str:
     """Fingerprint of what a notebook computes; its prose and its outputs do not count."""
     return _hash("\0".join(cell.source for cell in code_cells(nb)))
@@ -38,7 +54,7 @@ def modules(path: Path, code: str, root: Path = ROOT) -> list[Path]:
 
     Args:
         path: of the notebook; modules are looked for beside it and in the project's root.
-        code: Python, possibly with the notebook's % and ! lines.
+        code: Python, without the notebook's % and ! lines.
         root: the project's folder.
     """
     found = set()
@@ -52,12 +68,14 @@ def modules(path: Path, code: str, root: Path = ROOT) -> list[Path]:
 
 
 def state(path: Path, nb: nbformat.NotebookNode, root: Path = ROOT) -> str:
-    """Fingerprint of all that a notebook's results depend on: code, the project's modules, data."""
-    code = "\n".join(cell.source for cell in code_cells(nb))
+    """Fingerprint of what a notebook's results depend on: code, modules, settings, named data."""
+    code = python(nb)
     parts = [code_hash(nb)]
     parts += [
         hashlib.sha256(module.read_bytes()).hexdigest() for module in modules(path, code, root)
     ]
+    settings = [path.parent / name for name in re.findall(r"[\w./-]+\.yaml\b", code)]
+    parts += [hashlib.sha256(each.read_bytes()).hexdigest() for each in settings if each.is_file()]
     if os.environ.get("COURSEWORK_FRESH", "0") not in ("", "0"):
         parts.append("computed without records")
     data = os.environ.get("COURSEWORK_DATA")
@@ -65,6 +83,14 @@ def state(path: Path, nb: nbformat.NotebookNode, root: Path = ROOT) -> str:
         files = sorted(p for p in Path(data).rglob("*") if p.is_file())
         parts += [f"{p.name} {p.stat().st_size}" for p in files]
     return _hash("\0".join(parts))
+
+
+def data(nb: nbformat.NotebookNode, places: list[Path]) -> str:
+    """Fingerprint of the data files that a notebook's loaders find there: names and sizes."""
+    code = python(nb)
+    patterns = [each for name in FILES if re.search(rf"\b{name}\b", code) for each in FILES[name]]
+    found = {path for place in places for each in patterns for path in place.glob(each)}
+    return _hash("\0".join(f"{p} {p.stat().st_size}" for p in sorted(found) if p.is_file()))
 
 
 class _File(NamedTuple):
@@ -94,8 +120,7 @@ def _find(parts: list[str], folders: list[Path]) -> Iterator[_File]:
 
 def _imported(code: str, package: str) -> Iterator[str]:
     """Dotted names of all that code imports; what is imported from a package may be a module."""
-    python = re.sub(r"^(\s*)[%!].*", r"\1pass", code, flags=re.M)  # a notebook's magic lines
-    for node in ast.walk(ast.parse(python)):
+    for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

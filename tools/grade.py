@@ -26,10 +26,19 @@ from tqdm import tqdm
 
 EDITION = ROOT / "build/practice"
 AT_ONCE = 2  # submissions
+CHECKPOINTS = ".ipynb_checkpoints"  # the folder in which Jupyter keeps copies
 
 
 def grade(path: Path, name: str, released: list[Released], sandbox: Sandbox) -> Graded:
     """Grade one submission; what is wrong with it does not get out of here."""
+    try:
+        return _graded(path, name, released, sandbox)
+    except Exception as error:  # the row states it, and the others are graded
+        why = one_line(f"{type(error).__name__}: {error}")
+        return Graded(name, problem=f"It could not be graded: {why}.")
+
+
+def _graded(path: Path, name: str, released: list[Released], sandbox: Sandbox) -> Graded:
     try:
         wish = task(path, released)
     except ValueError as error:
@@ -74,7 +83,7 @@ def submissions(path: Path) -> dict[str, Path]:
         return {path.stem: path}
     if not path.is_dir():
         raise ValueError(f"There is no file or folder {path}.")
-    found = [p for p in path.rglob("*.ipynb") if p.is_file() and p.parent.name[0:5] != ".ipyn"]
+    found = [p for p in path.rglob("*.ipynb") if p.is_file() and p.parent.name != CHECKPOINTS]
     if not found:
         raise ValueError(f"There is no notebook in {path}.")
     names = {p.relative_to(path).with_suffix("").as_posix(): p for p in found}

@@ -1,7 +1,7 @@
 """The records of long comparisons: which of them stored notebooks name, and those kept for them."""
 
+import json
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,14 +17,19 @@ def names(notebook: Path) -> set[str]:
 
 
 def keep(notebooks: Sequence[Path], root: Path = ROOT) -> None:
-    """Take the named records from build/records into records/, and remove what none names."""
+    """Add what build/records has of the named records to records/; remove what none names."""
     wanted = set().union(*map(names, notebooks))
     folder = root / "records"
     folder.mkdir(exist_ok=True)
     for name in sorted(wanted):
         new = root / "build/records" / name
         if new.exists():
-            shutil.copyfile(new, folder / name)
+            results = _read(folder / name) | _read(new)
+            (folder / name).write_text(json.dumps(results) + "\n", encoding="utf-8")
     for path in folder.glob("*.json"):
         if path.name not in wanted:
             path.unlink()
+
+
+def _read(path: Path) -> dict[str, object]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -35,12 +35,14 @@ import kept_records
 import nbformat
 import pages
 import prose
-from fingerprint import ROOT, code_hash, is_colab, read, state
+from fingerprint import ROOT, code_hash, data, is_colab, read, state
 from glossary import put_glossary
 from joblib import cpu_count
 from nbclient import NotebookClient
 from nbstripout import strip_output
 from tqdm import tqdm
+
+from backstage import sources
 
 BUILD = ROOT / "build/notebooks"
 COLAB = ROOT / "tools/colab_cell.py"
@@ -144,8 +146,15 @@ def _place(path: Path, quick: bool) -> Path:
 def _is_done(path: Path, quick: bool) -> bool:
     """Whether a notebook was executed since anything it depends on changed."""
     out = _place(path, quick)
-    wanted = state(path, read(path), ROOT)
-    return out.exists() and read(out).metadata.get("coursework", {}).get("state") == wanted
+    nb = read(path)
+    wanted = {"state": state(path, nb, ROOT), "data": _data(path, nb)}
+    return out.exists() and read(out).metadata.get("coursework") == wanted
+
+
+def _data(path: Path, nb: nbformat.NotebookNode) -> str:
+    """Fingerprint of the data files that lie where a notebook looks for them."""
+    *named, _, cache = sources.folders(None)  # in their middle the folder of this program
+    return data(nb, [*named, path.parent, cache])
 
 
 def execute(
@@ -172,7 +181,8 @@ def execute(
             asyncio.run(client.async_execute(env=env | {"COURSEWORK_PROGRESS": place}))
         except Exception as error:  # a failing cell or a dead kernel; the other notebooks still run
             return error
-    nb.metadata["coursework"] = {"state": wanted}
+    # The data as they are now: the notebook may have been the one that fetched them.
+    nb.metadata["coursework"] = {"state": wanted, "data": _data(path, nb)}
     out = _place(path, quick)
     out.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(nb, out)
@@ -346,8 +356,9 @@ def address(paths: Sequence[Path], to: str | None = None) -> None:
             that is not on GitHub, the address stays as it is and one sentence says so.
     """
     old = home()
-    new = repository(to) if to else origin() or old
-    if not to and not origin():
+    found = repository(to) if to else origin()
+    new = found or old
+    if not found:
         print(f"The address stays {old}: git has no origin on GitHub, and TO=... was not given.")
     for path in [ROOT / "pyproject.toml", COLAB, ROOT / "README.md"]:
         text = path.read_text(encoding="utf-8")

@@ -6,7 +6,9 @@ or a variable.
 
 import ast
 import builtins
+import io
 import re
+import tokenize
 from dataclasses import dataclass
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -147,10 +149,10 @@ def _emptied(
     head = node.body[0]
     indent = " " * (node.col_offset + 4)
     new = [f'{indent}raise NotImplementedError("Exercise {exercise}: your turn")']
-    if head.lineno == node.lineno:  # all in one line
-        text = cut_bytes(lines[node.lineno - 1], head.col_offset).rstrip()
-        return node.lineno - 1, node.end_lineno, [text, *new]
     last = _end_of_head(lines, node)
+    if head.lineno <= last:  # the body begins behind the colon
+        text = cut_bytes(lines[head.lineno - 1], head.col_offset).rstrip()
+        return head.lineno - 1, node.end_lineno, [text, *new]
     if node.name in docs:
         new.insert(0, f'{indent}"""{docs[node.name]}"""')
     elif ast.get_docstring(node):
@@ -159,10 +161,11 @@ def _emptied(
 
 
 def _end_of_head(lines: list[str], node: ast.FunctionDef) -> int:
-    last = node.lineno
-    while not re.search(r":\s*(#.*)?$", lines[last - 1]):
-        last += 1
-    return last
+    """The number of the line in which a statement ends that begins with `def`."""
+    text = "\n".join(lines[node.lineno - 1 :])
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    count = next(token.start[0] for token in tokens if token.type == tokenize.NEWLINE)
+    return node.lineno - 1 + count
 
 
 def _tail(lines: list[str], node: ast.stmt) -> str:

@@ -64,12 +64,8 @@ def mount(source: str | Path, target: Path, kind: str, flags: int = 0, options: 
 
 
 def bind(path: Path, root: Path, read_only: bool = True) -> None:
-    """Let a file or folder be seen at the same place below the new root."""
+    """Let a file or folder, or what a link leads to, be seen at its place below the new root."""
     target = root / path.relative_to("/")
-    if path.is_symlink():
-        made(target.parent)
-        target.symlink_to(path.readlink())
-        return
     if path.is_dir():
         made(target)
     else:

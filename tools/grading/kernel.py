@@ -4,9 +4,9 @@ What cells print is never fetched, so it fills nobody's memory.
 """
 
 import math
-import os
 import queue
 import re
+import subprocess
 import sys
 import threading
 import time
@@ -138,7 +138,7 @@ class Kernel:
 
 def _nowhere() -> dict:
     """Where the kernel's own output goes; what cells print is sent as messages."""
-    return {name: open(os.devnull, "r+") for name in ("stdin", "stdout", "stderr")}
+    return dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
 
 
 def _error(content: dict) -> str | None:

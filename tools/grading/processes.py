@@ -85,10 +85,19 @@ def end(process: subprocess.Popen) -> None:
         process.wait()
 
 
+def _prctl(what: int, value: int) -> None:
+    ctypes.CDLL(None).prctl(what, *map(ctypes.c_ulong, (value, 0, 0, 0)))
+
+
 def limit(limits: dict) -> None:
-    """Set limits that hold for this process and all that it starts."""
-    if sys.platform == "linux":  # processes whose parent has ended become children of this one
-        ctypes.CDLL(None).prctl(36, *map(ctypes.c_ulong, (1, 0, 0, 0)))  # PR_SET_CHILD_SUBREAPER
+    """Set limits that hold for this process and all that it starts.
+
+    On Linux, what it starts can then reach neither this process's open files nor its memory, unless
+    all runs as root.
+    """
+    if sys.platform == "linux":
+        _prctl(4, 0)  # PR_SET_DUMPABLE
+        _prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: it gets the children of processes that have ended
     if resource:
         wanted = {"RLIMIT_DATA": limits["memory"], "RLIMIT_FSIZE": limits["disk"]}
         for name, megabytes in wanted.items():

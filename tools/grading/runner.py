@@ -5,7 +5,8 @@ line of JSON: the number of the cell, its error or null, and the exercises that 
 the module `solutions` by then.
 
 A cell that ends the kernel, takes too long and cannot be interrupted, or exceeds the memory or the
-number of processes is left out of a second pass, in a new kernel, through all the others.
+number of processes is left out of a second pass, in a new kernel, through all the others. If it is
+a check, so is the answer above it.
 """
 
 import json
@@ -26,10 +27,11 @@ def one_pass(cells: list[dict], limits: dict, skip: set[int], told: set[int]) ->
         told: numbers of cells whose outcome is known; this adds to it.
 
     Returns:
-        The numbers of the cells that ended the kernel; empty if all went well.
+        The number of the cell that ended the kernel, and if that is a check, of the answer above
+        it, too; empty if all went well.
     """
     last = max((n for n, cell in enumerate(cells) if cell["kind"] == "check"), default=-1)
-    answer = None
+    answer = set()  # the latest, if there is one
     kernel = Kernel(limits)
     try:
         for number, cell in enumerate(cells[: last + 1]):
@@ -38,7 +40,7 @@ def one_pass(cells: list[dict], limits: dict, skip: set[int], told: set[int]) ->
             if time.time() > limits["until"]:
                 break
             if cell["kind"] == "answer":
-                answer = number
+                answer = {number}
             try:
                 error, filled = kernel.run(cell["source"])
             except Late as late:
@@ -46,7 +48,7 @@ def one_pass(cells: list[dict], limits: dict, skip: set[int], told: set[int]) ->
                 skip.add(number)
             except Gone as gone:
                 tell(number, cell, str(gone), [], told)
-                return {number} if answer is None else {number, answer}
+                return {number} | answer if cell["kind"] == "check" else {number}
             tell(number, cell, error, filled, told)
     finally:
         kernel.close()

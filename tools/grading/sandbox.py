@@ -7,11 +7,10 @@ a user that nobody is. Everywhere it has limits on time, memory, files and proce
 own, and no environment variables but a few harmless ones.
 
 It is no virtual machine. Who finds a hole in the kernel gets out; and as answers and checks run in
-one Python process, an answer that means to deceive the check can do so. Elsewhere (macOS, Windows,
+one Python process, an answer that means to deceive the checks can do so. Elsewhere (macOS, Windows,
 most containers), files and network are not closed off; `Sandbox.note` tells which of this holds.
 """
 
-import contextlib
 import itertools
 import json
 import os
@@ -19,11 +18,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
+from grading.points import results_in
 from grading.processes import end
 from grading.surroundings import FONTS, HERE, environment, visible
 
@@ -141,7 +140,7 @@ class Sandbox:
                 self.running.discard(process)
                 shutil.rmtree(self.folder / str(number), ignore_errors=True)
             out.seek(0)
-            return list(_results(out.read(MOST_TEXT))), why
+            return list(results_in(out.read(MOST_TEXT))), why
 
     def _start(
         self, program: list[str], number: int, out: IO | int, error: IO | int
@@ -172,7 +171,7 @@ class Sandbox:
         wish = {
             "root": str(root),
             "edition": str(self.edition),
-            "visible": [name for name in visible(self.data) if os.path.lexists(name)],
+            "visible": [name for name in visible(self.data) if os.path.exists(name)],
             "disk": self.limits.disk,
             "user": user,
         }
@@ -190,11 +189,3 @@ def _last_line(error: IO) -> str:
     error.seek(max(0, error.seek(0, os.SEEK_END) - 10_000))
     lines = error.read().decode(errors="replace").strip().splitlines()
     return (lines or ["it ended without a message"])[-1]
-
-
-def _results(content: bytes) -> Iterator[dict]:
-    for line in content.decode(errors="replace").splitlines():
-        with contextlib.suppress(ValueError):
-            result = json.loads(line)
-            if isinstance(result, dict) and isinstance(result.get("cell"), int):
-                yield result

@@ -39,6 +39,6 @@ def environment(home: Path, scratch: Path, data: str) -> dict[str, str]:
 
 def visible(data: str) -> list[str]:
     """Files and folders that a submission may read: the system's programs, Python and the data."""
-    own = [sys.prefix, sys.base_prefix, str(HERE)]
+    own = [sys.prefix, sys.base_prefix, os.path.realpath(sys.base_prefix), str(HERE)]
     own += [os.path.abspath(data)] if data else []
     return [*SYSTEM, *(name for name in dict.fromkeys(own) if not name.startswith("/usr/"))]
