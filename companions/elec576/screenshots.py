@@ -49,16 +49,24 @@ class Picture(NamedTuple):
     smoothing: float = 0.0
 
 
+def first_networks(group: str) -> dict[str, str]:
+    """The boards of the first network of each kind that a group of part 2c compares."""
+    kinds = COMPARED[group].items()
+    return {name: f"compared/{label(kind)}, width 8/seed 0" for name, kind in kinds}
+
+
 MAIN = {"well trained": "well trained/seed 0"}
-KINDS = {
-    name: f"compared/{label(kind)}, width 8/seed 0" for name, kind in COMPARED["activation"].items()
-}
 INSIDE = "^(conv2|fc1) (net input|activation|pooled)/std|^conv2 (weight|bias)/std"
+OVER_AN_EPOCH = f"^loss/training|^error|{INSIDE}"
 PICTURES = {
     "board_training": Picture("scalars", "^loss|^error", MAIN, 720),
     "board_statistics": Picture("scalars", "^conv2 .*/(mean|std)", MAIN, 1300),
     "board_histograms": Picture("histograms", "^(conv2|fc1)/", MAIN, 900),
-    "board_compared": Picture("scalars", f"^loss/training|^error|{INSIDE}", KINDS, 1300, 0.6),
+    "board_compared": Picture("scalars", OVER_AN_EPOCH, first_networks("activation"), 1300, 0.6),
+    "board_weights": Picture(
+        "scalars", OVER_AN_EPOCH, first_networks("initial weights, SGD"), 1300, 0.6
+    ),
+    "board_optimisers": Picture("scalars", OVER_AN_EPOCH, first_networks("optimiser"), 1300, 0.6),
 }
 
 
