@@ -60,13 +60,13 @@ INSIDE = "^(conv2|fc1) (net input|activation|pooled)/std|^conv2 (weight|bias)/st
 OVER_AN_EPOCH = f"^loss/training|^error|{INSIDE}"
 PICTURES = {
     "board_training": Picture("scalars", "^loss|^error", MAIN, 720),
-    "board_statistics": Picture("scalars", "^conv2 .*/(mean|std)", MAIN, 1300),
+    "board_statistics": Picture("scalars", "^conv2 .*/(mean|std)", MAIN, 1360),
     "board_histograms": Picture("histograms", "^(conv2|fc1)/", MAIN, 900),
-    "board_compared": Picture("scalars", OVER_AN_EPOCH, first_networks("activation"), 1300, 0.6),
+    "board_compared": Picture("scalars", OVER_AN_EPOCH, first_networks("activation"), 1360, 0.6),
     "board_weights": Picture(
-        "scalars", OVER_AN_EPOCH, first_networks("initial weights, SGD"), 1300, 0.6
+        "scalars", OVER_AN_EPOCH, first_networks("initial weights, SGD"), 1360, 0.6
     ),
-    "board_optimisers": Picture("scalars", OVER_AN_EPOCH, first_networks("optimiser"), 1300, 0.6),
+    "board_optimisers": Picture("scalars", OVER_AN_EPOCH, first_networks("optimiser"), 1360, 0.6),
 }
 
 
