@@ -8,7 +8,7 @@ import wandb
 import wandb_pictures
 from wandb_pictures import Picture
 
-PLACE = ("xor-mlops", (1, 1), 24)
+SHOWN = ("loss", (1, 1), 24)
 
 
 @pytest.fixture
@@ -26,15 +26,14 @@ def runs(tmp_path, monkeypatch):
 
 
 def test_a_run_is_found_by_its_name_and_shown(runs):
-    folder, grid, lines = PLACE
-    picture = Picture(folder, "first", grid, lines)
+    picture = Picture("xor-mlops", "first", *SHOWN)
     found = wandb_pictures.find(picture)
     assert found.parent == runs / "wandb"
     shown = wandb_pictures.screen_of(found, picture)
-    assert "Metrics [1-1 of 2]" in shown.display[0]
+    assert "[1-1 of 1 filtered from 2 total]" in shown.display[0]
     assert any(wandb_pictures._dots(c) for c in "".join(shown.display)), "no curve was drawn"
     with pytest.raises(FileNotFoundError, match="run the notebook first"):
-        wandb_pictures.find(Picture(folder, "third", grid, lines))
+        wandb_pictures.find(Picture("xor-mlops", "third", *SHOWN))
 
 
 def test_characters_and_dots_are_drawn_where_they_stand():
@@ -51,4 +50,4 @@ def test_a_display_without_charts_is_not_waited_for_forever(tmp_path, monkeypatc
     monkeypatch.setattr(wandb_pictures, "PATIENCE", 1.0)
     monkeypatch.setattr(wandb_pictures, "QUIET", 0.1)
     with pytest.raises((TimeoutError, OSError)):
-        wandb_pictures.screen_of(tmp_path, Picture(*PLACE[:1], "", *PLACE[1:]))
+        wandb_pictures.screen_of(tmp_path, Picture("xor-mlops", "", *SHOWN))

@@ -45,19 +45,21 @@ class Picture(NamedTuple):
     Attributes:
         folder: of the runs, below build/runs.
         name: what the run's name begins with.
+        metrics: a regular expression for the charts to show.
         grid: rows and columns of charts.
         lines: of the terminal.
     """
 
     folder: str
     name: str
+    metrics: str
     grid: tuple[int, int]
     lines: int
 
 
 PICTURES = {
-    "wandb_xor": Picture("xor-mlops", "", (2, 2), 28),
-    "wandb_lungs": Picture("lungs", "lungs, fold 0, seed 0", (2, 3), 28),
+    "wandb_xor": Picture("xor-mlops", "", "train|val", (1, 3), 18),
+    "wandb_lungs": Picture("lungs", "lungs, fold 0, seed 0", "train|val|rate", (2, 2), 30),
 }
 
 
@@ -95,18 +97,18 @@ def screen_of(folder: Path, picture: Picture) -> pyte.Screen:
         size = struct.pack("HHHH", picture.lines, COLUMNS, 0, 0)
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, size)
         try:
-            return _watch(terminal, pyte.Screen(COLUMNS, picture.lines))
+            return _watch(terminal, pyte.Screen(COLUMNS, picture.lines), picture.metrics)
         finally:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
             os.close(terminal)
 
 
-def _watch(terminal: int, screen: pyte.Screen) -> pyte.Screen:
-    """Feed the screen with what the terminal is sent, until the charts stand still.
+def _watch(terminal: int, screen: pyte.Screen, metrics: str) -> pyte.Screen:
+    """Feed the screen with what the terminal is sent, until the chosen charts stand still.
 
     Raises:
-        TimeoutError: no chart was shown in time.
+        TimeoutError: they were not shown in time.
     """
     stream = pyte.ByteStream(screen)
     end = time.monotonic() + PATIENCE
@@ -117,8 +119,12 @@ def _watch(terminal: int, screen: pyte.Screen) -> pyte.Screen:
             if b"\x1b]11;?" in sent:
                 os.write(terminal, WHITE)
             stream.feed(sent)
-        elif "Metrics" in screen.display[0]:
+        elif "filtered" in screen.display[0]:
             return screen
+        elif "Metrics" in screen.display[0]:
+            for keys in ("/", metrics, "\r"):
+                os.write(terminal, keys.encode())
+                time.sleep(0.2)
     raise TimeoutError(f"wandb leet showed no chart within {PATIENCE:.0f} s")
 
 
