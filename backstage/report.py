@@ -107,15 +107,15 @@ def save_numbers(prefix: str, **numbers: object) -> None:
     <!--lungsSeeds-->3<!--/-->.
 
     Args:
-        prefix: small letters, the same for all numbers of a part of the report.
+        prefix: letters, the first a small one, the same for all numbers of a part of the report.
         numbers: by name (letters only) a value, or (value, format), or (value, format, spread): how
             far another run's value may lie away. A text is LaTeX, its % and # without backslash.
 
     Raises:
         ValueError: a name not of letters, a value not finite, a text not one line of LaTeX.
     """
-    if not re.fullmatch("[a-z]+", prefix):
-        raise ValueError(f"a prefix is all small letters, not {prefix!r}")
+    if not re.fullmatch("[a-z][A-Za-z]*", prefix):
+        raise ValueError(f"a prefix is letters, the first a small one, not {prefix!r}")
     entries = {prefix + name: _entry(prefix + name, number) for name, number in numbers.items()}
     path = report_folder() / "numbers.json"
     lock = ROOT / "build/numbers.lock"

@@ -61,17 +61,19 @@ def test_numbers_stand_in_the_record_and_as_macros(folder):
     lines = (folder / "numbers.tex").read_text().splitlines()
     assert lines[2] == "\\newcommand{\\bLoss}{0.123}" and len(lines) == 4
     h.save_numbers("b", Seeds=4)
+    h.save_numbers("bMore", Seeds=5)
     changed = json.loads((folder / "numbers.json").read_text())
-    assert changed == record | {"bSeeds": {"text": "4", "value": 4}}
+    new = {"bSeeds": {"text": "4", "value": 4}, "bMoreSeeds": {"text": "5", "value": 5}}
+    assert changed == record | new
 
 
 @pytest.mark.parametrize(
     "prefix, numbers, words",
     [
         ("xor", {"Loss2": 1.0}, "all letters"),
-        ("xor_", {"Loss": 1.0}, "all small letters"),
-        ("Xor", {"Loss": 1.0}, "all small letters, not 'Xor'"),
-        ("", {"Loss": 1.0}, "all small letters"),
+        ("xor_", {"Loss": 1.0}, "a prefix is letters"),
+        ("Xor", {"Loss": 1.0}, "the first a small one, not 'Xor'"),
+        ("", {"Loss": 1.0}, "a prefix is letters"),
         ("xor", {"Loss": math.nan}, "xorLoss is nan: nothing to report"),
         ("xor", {"Good": 1, "Loss": (math.inf, ".2f")}, "xorLoss is inf"),
         ("xor", {"Data": "two\nlines"}, "xorData must be text on one line, not 'two.nlines'"),
