@@ -1,7 +1,7 @@
 """Hundreds of small networks at once: one array of parameters, the network's index last.
 
 1  NetStack   R networks of one shape, their forward pass, and their gradient written out
-2  Adam       its step for all of them
+2  Adam, SGD  their steps for all of them
 3  fit_many   the training loop, as `helpers.fit` has it
 
 A weight is R weights, a unit's output on a batch a (batch, R) table, and one instruction works on
@@ -147,6 +147,22 @@ class Adam:
         theta.addcmul_(self.m / self.v.sqrt().add_(1e-8 * scale), self.rate, value=value)
 
 
+class SGD:
+    """The step of torch.optim.SGD with a momentum of 0.9, with a rate for each network."""
+
+    def __init__(self, theta: torch.Tensor, rate: float | Sequence[float]) -> None:
+        self.rate = torch.as_tensor(rate, dtype=torch.float32, device=theta.device)  # () or (R,)
+        self.velocity = torch.zeros_like(theta)
+
+    def step(self, theta: torch.Tensor, grad: torch.Tensor) -> None:
+        """Move theta (P, R) against grad (P, R)."""
+        self.velocity.mul_(0.9).add_(grad)
+        theta.addcmul_(self.velocity, self.rate, value=-1)
+
+
+OPTIMIZERS = {"Adam": Adam, "SGD": SGD}
+
+
 # ---- 3  fit_many -----------------------------------------------------------------------------
 
 
@@ -167,31 +183,31 @@ def fit_many(
     rate: float | Sequence[float] = 0.02,
     batch: int = 25,
     log: Callable[[dict], None] = lambda row: None,
+    optimizer: str = "Adam",
 ) -> list[dict]:
-    """Train all networks of a stack at once, each on its own data in its own order, with Adam.
+    """Train all networks of a stack at once, each on its own data in its own order.
 
     Args:
         stack: the networks; changed in place.
         train, val: x (inputs, n, R), y (n, R) of 0 and 1; with 1 for R all networks share the data.
         orders: one (n, R) array of row numbers per epoch; see `shuffles`.
-        rate: Adam's step size, one number or one per network (R,), else torch's RuntimeError.
+        rate: the step size, one number or one per network (R,), else torch's RuntimeError.
         batch: points per step.
         log: called with each epoch's row.
+        optimizer: "Adam", or "SGD" (with a momentum of 0.9).
 
     Returns: rows as from `helpers.fit`, with an array (R,) in place of each loss and accuracy.
-
-    Raises:
-        ValueError: before the first step, if a rate, batch, data or labels cannot be used.
+    Raises: ValueError, before the first step, if a setting, data or labels cannot be used.
     """
     _check(stack, rate, batch, train, val)
+    stepper = _stepper(optimizer, stack, rate)
     columns = _Columns(stack, train)
     val = Points(*(t.to(stack.theta.device) for t in val))
-    adam = Adam(stack.theta, rate)
     history = []
     try:
         for order in progress(orders, f"training {stack.count} networks"):
             points = columns.in_order(order)
-            logits = _train_epoch(stack, adam, points, int(batch))
+            logits = _train_epoch(stack, stepper, points, int(batch))
             row = {"epoch": len(history) + 1, "train/loss": bce_many(logits, points.y)}
             history.append(row | _validate(stack, val))
             log(history[-1])
@@ -219,6 +235,12 @@ def _check(
             check_labels(y.float(), binary_loss)
 
 
+def _stepper(name: str, stack: NetStack, rate: float | Sequence[float]) -> Adam | SGD:
+    if name not in OPTIMIZERS:
+        raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not {name!r}")
+    return OPTIMIZERS[name](stack.theta, rate)
+
+
 def _report_divergence(history: list[dict]) -> None:
     losses = history[-1]["train/loss"] if history else np.zeros(0)
     diverged = int((~np.isfinite(losses)).sum())
@@ -232,14 +254,14 @@ def _validate(stack: NetStack, val: Points) -> dict:
     return {"val/loss": bce_many(guess, val.y), "val/accuracy": accuracy_many(guess, val.y)}
 
 
-def _train_epoch(stack: NetStack, adam: Adam, points: Points, batch: int) -> torch.Tensor:
+def _train_epoch(stack: NetStack, stepper: Adam | SGD, points: Points, batch: int) -> torch.Tensor:
     """Pass once through x (in, n, R), y (n, R); gives the logits (n, R) before each step."""
     logits = []
     for x, y in zip(points.x.split(batch, 1), points.y.split(batch)):
         z = stack.activations(x)
         logits.append(z[-1])
         stack.backpropagate(z, y)
-        adam.step(stack.theta, stack.grad)
+        stepper.step(stack.theta, stack.grad)
     return torch.cat(logits, 1)[0]
 
 

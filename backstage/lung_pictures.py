@@ -153,6 +153,7 @@ def plot_error_maps(axes: Sequence[Axes], maps: dict[str, np.ndarray]) -> None:
     top = max(share.max() for share in maps.values())
     for ax, (name, share) in zip(axes, maps.items()):
         shown = ax.imshow(share, cmap="magma_r", vmin=0, vmax=top)
-        ax.set(title=name, xticks=[], yticks=[])
+        ax.set_title(name)
+        ax.set_axis_off()
     bar = axes[-1].figure.colorbar(shown, ax=axes[-1], shrink=0.8)
     bar.set_label("share of X-rays")

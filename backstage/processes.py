@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.context import BaseContext
+from pathlib import Path
 
 import cloudpickle
 import torch
@@ -24,8 +25,9 @@ PRELOADED = ["helpers", "torch._dynamo", "wandb"]  # what each process would els
 def in_parallel(function: Callable, jobs: Sequence[dict], description: str) -> list:
     """Compute [function(**job) for job in jobs], for trainings that do not need each other.
 
-    On a CPU as many jobs run at once as it has cores (LOKY_MAX_CPU_COUNT if set), four at most,
-    each in a process that computes on one thread, so that results do not depend on the number of
+    On a CPU as many jobs run at once as it has cores (LOKY_MAX_CPU_COUNT if set; where `make run`
+    divides them among notebooks, this one's share), four at most, each in a process that computes
+    on one thread, so that results do not depend on the number of
     cores. A job that is alone, or has one core, runs in this process, on one thread too. On a GPU
     they run one after the other. What a job prints is shown when it is done. A script must call
     this below `if __name__ == "__main__":`.
@@ -84,7 +86,13 @@ def _one_thread() -> Iterator[None]:
 def _workers(jobs: int) -> int:
     if torch.cuda.is_available() or torch.backends.mps.is_available():
         return 1
-    return min(MOST, jobs, cpu_count())
+    return min(MOST, jobs, _cores())
+
+
+def _cores() -> int:
+    """Those of the machine, or the share that the notebook runner keeps in a file."""
+    place = os.environ.get("COURSEWORK_CORES")
+    return int(Path(place).read_text()) if place else cpu_count()
 
 
 def _fresh_processes() -> BaseContext:

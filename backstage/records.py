@@ -22,6 +22,7 @@ from backstage.source_marks import source_mark
 
 KEPT = CODE_FOLDER / "records"
 NEW = ROOT / "build/records"
+_quick_results: dict[str, dict[str, object]] = {}  # of this process, by file and job
 
 
 def recorded(name: str, function: Callable, jobs: Sequence[dict], description: str) -> list:
@@ -30,7 +31,7 @@ def recorded(name: str, function: Callable, jobs: Sequence[dict], description: s
     The name of the record holds a mark of the function, of all of the project's code that it uses
     and of its data: change one of these, and everything is computed. Jobs that a record does not
     hold are computed and added to it, in build/records, one by one, so that nothing is lost if they
-    are interrupted. A quick run uses no records.
+    are interrupted. A quick run uses no records, but computes a job only once.
 
     Args:
         name: of the comparison, part of the file's name.
@@ -48,11 +49,14 @@ def recorded(name: str, function: Callable, jobs: Sequence[dict], description: s
         TypeError: the function is not defined by a def of its own, or a job or a result holds
             something else.
     """
-    start = file_name("record", name)
     keys = _keys(jobs)
+    file = f"{file_name('record', name)}-{source_mark(function)}.json"
     if QUICK:
-        return json.loads(json.dumps(_plain(list(each_result(function, jobs, description)))))
-    file = f"{start}-{source_mark(function)}.json"
+        known = _quick_results.setdefault(file, {})
+        new = {key: job for key, job in zip(keys, jobs) if key not in known}
+        results = each_result(function, list(new.values()), description)
+        known |= {key: _as_kept(result) for key, result in zip(new, results)}
+        return [known[key] for key in keys]
     fresh = os.environ.get("COURSEWORK_FRESH", "0") not in ("", "0")
     kept = {} if fresh else _read(file)
     missing = {key: job for key, job in zip(keys, jobs) if key not in kept}
@@ -78,7 +82,7 @@ def _kept_one_by_one(file: str, results: Iterable[tuple[str, object]]) -> dict[s
     new = {}
     failed = False
     for key, result in results:
-        new[key] = json.loads(json.dumps(_plain(result)))
+        new[key] = _as_kept(result)
         try:
             write_whole(NEW / file, json.dumps(_read(file) | new) + "\n")
         except OSError as e:
@@ -127,6 +131,11 @@ def _read(file: str) -> dict[str, object]:
         except (FileNotFoundError, ValueError, TypeError):  # none, or not a whole one
             continue
     return results
+
+
+def _as_kept(result: object) -> object:
+    """A result as it comes back from a record's file."""
+    return json.loads(json.dumps(_plain(result)))
 
 
 def _plain(value: object) -> object:

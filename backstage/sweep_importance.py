@@ -29,7 +29,7 @@ def importances(config: Mapping[str, object], trials: Sequence[Trial]) -> dict[s
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(direction=metric_of(config).goal)
     space = parameter_space(config)
-    if not completed(trials):
+    if len(completed(trials)) < 2:
         return dict.fromkeys(space, 1 / len(space))
     kinds = {name: parameter.drawn for name, parameter in space.items()}
     for trial in completed(trials):
@@ -63,11 +63,11 @@ def plot_importances(
     """Draw importances as bars; of several sampler seeds their mean, and their range as a line."""
     shares = importance_spread(config, sweeps)
     names = list(shares)[::-1]
-    values = np.array([shares[name] for name in names])  # (settings, sweeps)
+    values = 100 * np.array([shares[name] for name in names])  # (settings, sweeps)
     means = values.mean(1)
     ax.barh(names, means, color=BLUE)
-    ax.set(xlabel="importance (PED-ANOVA)")
+    ax.set(xlabel="importance (PED-ANOVA) [%]")
     if len(sweeps) > 1:
         reach = np.array([means - values.min(1), values.max(1) - means])
         ax.errorbar(means, names, xerr=reach, fmt="none", ecolor="k", capsize=3)
-        ax.set(xlabel=f"importance (PED-ANOVA),\nmean and range of {len(sweeps)} sampler seeds")
+        ax.set(xlabel=f"importance (PED-ANOVA) [%],\nmean and range of {len(sweeps)} sampler seeds")

@@ -86,7 +86,7 @@ def plot_snapshots(films: Sequence[Filmed], points: tuple, epochs: Sequence[int]
         for ax, epoch in zip(row, epochs):
             view = XorView(ax, *points)
             view.show(*film.weights[epoch])
-            loss = f", loss {film.history[epoch - 1]['val/loss']:.2f}" if epoch else ""
+            loss = f", loss {film.history[epoch - 1]['val/loss']:.3f}" if epoch else ""
             ax.set_title(f"epoch {epoch}{loss}", fontsize=8)
             ax.set(xlabel="", ylabel="", xticks=[], yticks=[])
         row[0].set_ylabel(film.title)

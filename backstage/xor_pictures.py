@@ -130,13 +130,14 @@ def plot_survey(ax: Axes, hits: Mapping[tuple[str, Shape], int], n: int) -> None
     colours = (ORANGE, BLUE, GREEN, RED)
     for k, (depth, width) in enumerate(shapes):
         count = np.array([hits[name, (depth, width)] for name in settings])
-        at = np.arange(len(settings)) + 0.2 * (k - (len(shapes) - 1) / 2)
+        at = np.arange(len(settings)) + 0.16 * (k - (len(shapes) - 1) / 2)
         label = f"{depth} layer{'s' * (depth > 1)}, width {width}"
         style = {"fmt": "ov^s"[k], "c": colours[k], "lw": 0.8, "capsize": 0, "label": label}
         plot_shares(ax, at, count, n, horizontal=True, **style)
     ax.set(yticks=range(len(settings)), yticklabels=settings, xlim=(-3, 103))
     ax.set(ylim=(len(settings) - 0.5, -0.5))
-    ax.grid(axis="y", c="0.92", lw=0.6)
+    for row in range(0, len(settings), 2):
+        ax.axhspan(row - 0.5, row + 0.5, color="0.95", lw=0, zorder=0)
 
 
 def draw_network(

@@ -139,9 +139,8 @@ def test_a_stack_starts_like_nn_linear():
 # ---- many at once ----
 
 
-def plain_loop(net, points, orders, rate, batch):
-    """Autograd and torch.optim.Adam, a network by itself; gives the last epoch's mean loss."""
-    optimizer = torch.optim.Adam(net.parameters(), lr=rate)
+def plain_loop(net, points, orders, optimizer, batch):
+    """Autograd and an optimiser of torch, a network by itself; gives the last epoch's mean loss."""
     for order in orders:
         total = 0.0
         for rows in torch.from_numpy(order).split(batch):
@@ -166,13 +165,30 @@ def test_many_at_once_equal_the_plain_loop(sizes, activation):
     for r, net in enumerate(nets):
         points = h.Points(data.x[..., r].T, data.y[:, r])
         own_orders = [order[:, r].copy() for order in orders]
-        loss = plain_loop(net, points, own_orders, rates[r], 32)
+        optimizer = torch.optim.Adam(net.parameters(), lr=rates[r])
+        loss = plain_loop(net, points, own_orders, optimizer, 32)
         for a, b in zip(net.parameters(), stack.net(r).parameters()):
             assert torch.allclose(a, b, atol=1e-5), f"{(a - b).abs().max():.1e}"
         found = h.evaluate(net, h.batches(TensorDataset(*points), 70))
         assert abs(last["train/loss"][r] - loss) < 1e-4
         assert abs(last["val/loss"][r] - found.loss) < 1e-4
         assert abs(last["val/accuracy"][r] - found.score) < 0.02
+
+
+def test_many_at_once_take_the_steps_of_torch_sgd():
+    rng = np.random.default_rng(3)
+    stack = side_by_side.NetStack((2, 3, 1), 2, rng)
+    data = h.xor_points(70, 0.3, rng, 2)
+    nets = [stack.net(r) for r in range(2)]
+    orders = list(side_by_side.shuffles(70, 2, 20, rng))
+    rates = [0.1, 0.03]
+    side_by_side.fit_many(stack, data, data, orders, rates, 32, optimizer="SGD")
+    for r, net in enumerate(nets):
+        points = h.Points(data.x[..., r].T, data.y[:, r])
+        optimizer = torch.optim.SGD(net.parameters(), lr=rates[r], momentum=0.9)
+        plain_loop(net, points, [order[:, r].copy() for order in orders], optimizer, 32)
+        for a, b in zip(net.parameters(), stack.net(r).parameters()):
+            assert torch.allclose(a, b, atol=1e-5), f"{(a - b).abs().max():.1e}"
 
 
 def test_each_network_has_an_order_of_its_own_in_every_epoch():
@@ -237,6 +253,7 @@ def with_nan():
         (lambda: many(batch=0), "batch must be"),
         (lambda: many(batch=2.5), "batch must be a whole number of 1 or more, not 2.5"),
         (lambda: many(rate=0), "rate must be positive"),
+        (lambda: many(optimizer="Adagrad"), "optimizer must be one of Adam, SGD"),
         (lambda: many(rate=[0.1, math.inf]), "rate must be positive and finite"),
         (lambda: list(side_by_side.shuffles(8, 2, 0, rng())), "epochs must be"),
         (lambda: many(h.Points(POINTS.x / 0, POINTS.y)), "NaN"),

@@ -27,6 +27,7 @@ def calls(tmp_path, monkeypatch):
     for name in ("NEW", "KEPT"):
         monkeypatch.setattr(records, name, tmp_path / name)
     monkeypatch.setattr(records, "QUICK", False)
+    monkeypatch.setattr(records, "_quick_results", {})
     monkeypatch.delenv("COURSEWORK_FRESH", raising=False)
     counted = []
 
@@ -113,6 +114,14 @@ def test_all_is_computed_anew_on_request(calls, monkeypatch):
     monkeypatch.setenv("COURSEWORK_FRESH", "1")
     records.recorded("thirds", thirds, JOBS, "numbers")
     assert calls == 2 * JOBS
+
+
+def test_a_quick_run_computes_a_job_once(calls, monkeypatch):
+    monkeypatch.setattr(records, "QUICK", True)
+    first = records.recorded("thirds", thirds, JOBS, "numbers")
+    again = records.recorded("thirds", thirds, [*JOBS, {"a": 3}], "numbers")
+    assert calls == [*JOBS, {"a": 3}]
+    assert repr(again[:2]) == repr(first)
 
 
 def test_a_quick_run_neither_reads_nor_writes(calls, tmp_path, monkeypatch):

@@ -43,6 +43,7 @@ from nbstripout import strip_output
 from tqdm import tqdm
 
 from backstage import sources
+from backstage.files import write_whole
 
 BUILD = ROOT / "build/notebooks"
 COLAB = ROOT / "tools/colab_cell.py"
@@ -158,14 +159,14 @@ def _data(path: Path, nb: nbformat.NotebookNode) -> str:
 
 
 def execute(
-    path: Path, quick: bool = False, at_once: int = 1, running: Running | None = None
+    path: Path, quick: bool = False, cores: Path | None = None, running: Running | None = None
 ) -> float | Exception:
     """Run one notebook into build/.
 
     Args:
         path: of the notebook.
         quick: whether in its quick form.
-        at_once: how many notebooks share the processor's cores.
+        cores: a file that says how many cores it may use, at any time; without one it gets all.
         running: where it can be stopped.
 
     Returns:
@@ -173,7 +174,9 @@ def execute(
     """
     nb = read(path)
     wanted = state(path, nb, ROOT)
-    env = _environment(wanted, quick, at_once)
+    env = _environment(wanted, quick)
+    if cores:
+        env["COURSEWORK_CORES"] = str(cores)
     start = time.perf_counter()
     with _bar(path.stem, len(nb.cells)) as bar, _followed(bar) as place:
         try:
@@ -189,12 +192,10 @@ def execute(
     return time.perf_counter() - start
 
 
-def _environment(wanted: str, quick: bool, at_once: int) -> dict[str, str]:
+def _environment(wanted: str, quick: bool) -> dict[str, str]:
     own = {
         "COURSEWORK_STATE": f"quick{wanted}" if quick else wanted,
         "COURSEWORK_QUICK": str(int(quick)),
-        # Each notebook gets its share of the cores for what it trains side by side.
-        "LOKY_MAX_CPU_COUNT": str(max(1, cpu_count() // at_once)),
     }
     offline = {"WANDB_MODE": "offline"} if quick else {}
     return {**offline, **os.environ, **QUIET, **own}
@@ -249,26 +250,34 @@ def run(paths: Sequence[Path], quick: bool = False) -> bool:
     for path in paths:
         if path not in waiting:
             _tell(path, "unchanged")
-    at_once = min(AT_ONCE, len(waiting))
     running = Running()
     pool = ThreadPoolExecutor(AT_ONCE)
-    jobs = [pool.submit(_run_one, path, quick, at_once, running) for path in waiting]
-    try:
-        while wait(jobs, timeout=1).not_done:  # a wait without end would not hear Ctrl-C on Windows
-            pass
-    except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough
-        running.stop()
-        pool.shutdown(cancel_futures=True)
-        raise
+    with tempfile.TemporaryDirectory() as folder:
+        cores = Path(folder) / "cores"
+        _share_cores(cores, len(waiting))
+        jobs = [pool.submit(_run_one, path, quick, cores, running) for path in waiting]
+        try:
+            while left := wait(jobs, timeout=1).not_done:
+                _share_cores(cores, len(left))
+        except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # once is enough
+            running.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
     failures = [job.result() for job in jobs if isinstance(job.result(), Exception)]
     for failure in failures:
         print(f"\n{failure}", file=sys.stderr)
     return not failures
 
 
-def _run_one(path: Path, quick: bool, at_once: int, running: Running) -> float | Exception:
-    result = execute(path, quick, at_once, running)
+def _share_cores(place: Path, left: int) -> None:
+    """Write how many cores each notebook may use: the last one that is left gets all."""
+    at_once = min(AT_ONCE, max(1, left))
+    write_whole(place, str(max(1, cpu_count() // at_once)))
+
+
+def _run_one(path: Path, quick: bool, cores: Path, running: Running) -> float | Exception:
+    result = execute(path, quick, cores, running)
     if not running.stopped:
         _tell(path, "FAILED" if isinstance(result, Exception) else f"{result:.0f} s")
     return result

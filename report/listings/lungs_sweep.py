@@ -9,3 +9,11 @@ SWEEP = {
         "loss": {"values": list(LOSSES)[1:]},
         "augmentation": {"values": ["none", "shape", "shape + contrast", "all"]},
         "batch": {"values": [5, 10, 20]},
+    },
+    "early_terminate": {
+        "type": "hyperband",
+        "min_iter": h.quick(5, 1),
+        "max_iter": h.quick(27, 2),
+        "eta": 3,
+    },
+}

@@ -6,7 +6,7 @@ SWEEP = {
         "rate": {"distribution": "log_uniform_values", "min": 1e-3, "max": 0.5},
         "batch": {"values": [10, 25, 50, 100]},
         "depth": {"values": [1, 2, 3]},
-        "width": {"min": 2, "max": 6},
+        "width": {"min": 2, "max": 14},
         "epochs": {"values": h.quick([25, 50, 100], [2, 4])},
         "activation": {"values": ["tanh", "sigmoid", "relu"]},
     },
