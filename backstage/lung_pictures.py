@@ -156,4 +156,4 @@ def plot_error_maps(axes: Sequence[Axes], maps: dict[str, np.ndarray]) -> None:
         ax.set_title(name)
         ax.set_axis_off()
     bar = axes[-1].figure.colorbar(shown, ax=axes[-1], shrink=0.8)
-    bar.set_label("share of X-rays")
+    bar.set_label("share of X-rays\nand networks")

@@ -22,7 +22,7 @@ from backstage.source_marks import source_mark
 
 KEPT = CODE_FOLDER / "records"
 NEW = ROOT / "build/records"
-_quick_results: dict[str, dict[str, object]] = {}  # of this process, by file and job
+_quick_results: dict[Callable, dict[str, object]] = {}  # of this process, by function and job
 
 
 def recorded(name: str, function: Callable, jobs: Sequence[dict], description: str) -> list:
@@ -50,13 +50,10 @@ def recorded(name: str, function: Callable, jobs: Sequence[dict], description: s
             something else.
     """
     keys = _keys(jobs)
-    file = f"{file_name('record', name)}-{source_mark(function)}.json"
+    start = file_name("record", name)
     if QUICK:
-        known = _quick_results.setdefault(file, {})
-        new = {key: job for key, job in zip(keys, jobs) if key not in known}
-        results = each_result(function, list(new.values()), description)
-        known |= {key: _as_kept(result) for key, result in zip(new, results)}
-        return [known[key] for key in keys]
+        return _once(function, dict(zip(keys, jobs)), description, keys)
+    file = f"{start}-{source_mark(function)}.json"
     fresh = os.environ.get("COURSEWORK_FRESH", "0") not in ("", "0")
     kept = {} if fresh else _read(file)
     missing = {key: job for key, job in zip(keys, jobs) if key not in kept}
@@ -65,6 +62,17 @@ def recorded(name: str, function: Callable, jobs: Sequence[dict], description: s
         kept |= _kept_one_by_one(file, zip(missing, results))
     print(f"{len(jobs)} results in the record {file}")
     return [kept[key] for key in keys]
+
+
+def _once(
+    function: Callable, jobs: Mapping[str, dict], description: str, keys: Sequence[str]
+) -> list:
+    """The results of a quick run, of which this process computes each only once."""
+    known = _quick_results.setdefault(function, {})
+    new = {key: job for key, job in jobs.items() if key not in known}
+    results = each_result(function, list(new.values()), description)
+    known |= {key: _as_kept(result) for key, result in zip(new, results)}
+    return [known[key] for key in keys]
 
 
 def _keys(jobs: Sequence[dict]) -> list[str]:
