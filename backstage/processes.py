@@ -27,10 +27,9 @@ def in_parallel(function: Callable, jobs: Sequence[dict], description: str) -> l
 
     On a CPU as many jobs run at once as it has cores (LOKY_MAX_CPU_COUNT if set; where `make run`
     divides them among notebooks, this one's share), four at most, each in a process that computes
-    on one thread, so that results do not depend on the number of
-    cores. A job that is alone, or has one core, runs in this process, on one thread too. On a GPU
-    they run one after the other. What a job prints is shown when it is done. A script must call
-    this below `if __name__ == "__main__":`.
+    on one thread, so that results do not depend on the number of cores. A job that is alone, or has
+    one core, runs in this process, on one thread too. On a GPU they run one after the other. What a
+    job prints is shown when it is done. A script must call this below `if __name__ == "__main__":`.
 
     joblib would be the ordinary choice. Its workers outlived a killed parent by more than six
     seconds when tried; these end with the program that started them, however that ended.
