@@ -14,6 +14,7 @@ export UV_SYSTEM_CERTS ?= true
 # Where this is set, every process would compile torch and wandb again: about 9 seconds each.
 unexport PYTHONDONTWRITEBYTECODE
 
+.NOTPARALLEL:  # -j would build the report while the notebooks write its figures
 .PHONY: all setup run quick test notebooks report site submission pack practice grade bench compare count address clean help
 all: run report
 

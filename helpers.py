@@ -26,7 +26,6 @@ from torch.utils.data import DataLoader, TensorDataset
 
 # What lies in backstage/ and is passed on: each name is documented where it is defined.
 # ruff: noqa: F401
-# fmt: off
 # isort: off
 from backstage.settings import QUICK, ROOT, progress, quick
 from backstage.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, TEXT_WIDTH, use_style
@@ -36,7 +35,7 @@ from backstage.plots import log_ticks, plot_losses, plot_rows, plot_shares
 from backstage.plots import show_confusion, show_digits
 from backstage.statistics import difference_interval, mean_interval, reliability, share_interval
 from backstage.checks import check_images, check_loader, check_network, checked_batches
-from backstage.checks import sum_scores, whole
+from backstage.checks import positive, sum_scores, whole
 from backstage.batching import batches
 from backstage.augmentation import random_affine
 from backstage.mnist import load_mnist
@@ -55,7 +54,6 @@ from backstage.sweep_importance import importances
 from backstage.sweep_plots import log_sweep, parallel_coordinates, plot_sweep
 from backstage.xor_view import XorView, class_map, plot_points
 from backstage.movies import animate, gif
-# fmt: on
 # isort: on
 
 # ---- 1  Start --------------------------------------------------------------------------------
@@ -84,7 +82,7 @@ def pick_device() -> torch.device:
 
 
 class Points(NamedTuple):
-    """Inputs and labels: x (n, 2), y (n,) for one data set; x (2, n, R), y (n, R) for R of them."""
+    """Inputs x (n, 2) and labels y (n,) of one data set; of R data sets (2, n, R) and (n, R)."""
 
     x: torch.Tensor
     y: torch.Tensor
@@ -136,11 +134,14 @@ def xor_bayes_logit(x1: np.ndarray, x2: np.ndarray, noise: float) -> np.ndarray:
 
     Given x, the two corner coordinates are independent, each 1 with log odds
     a_i = (x_i - 1/2) / noise**2, and 1 - 2 p(y=1) = tanh(a_1 / 2) tanh(a_2 / 2).
-    Written with logaddexp so that nothing overflows at small noise.
+
+    Raises:
+        ValueError: noise is not positive and finite.
     """
+    noise = positive("noise", noise)
     a1 = (np.asarray(x1) - 0.5) / noise**2
     a2 = (np.asarray(x2) - 0.5) / noise**2
-    return np.logaddexp(a1, a2) - np.logaddexp(0, a1 + a2)
+    return np.logaddexp(a1, a2) - np.logaddexp(0, a1 + a2)  # nothing overflows at small noise
 
 
 class BestPossible(NamedTuple):
@@ -160,8 +161,7 @@ def xor_bayes_limit(noise: float) -> BestPossible:
     Raises:
         ValueError: noise is not positive and finite.
     """
-    if not 0 < noise < math.inf:
-        raise ValueError(f"noise must be positive and finite, not {noise}")
+    noise = positive("noise", noise)
     e = np.linspace(-9, 9, 121)
     weight = np.exp(-(e**2) / 2)
     weight /= weight.sum()
@@ -281,6 +281,8 @@ class UNet(nn.Module):
         that its exposure and contrast do not matter; padding keeps sizes, so that skips need no
         cropping; batch norm after every convolution; one logit per class; fewer channels.
     """
+
+    gives_masks = True  # the labels that it is trained with are masks
 
     def __init__(
         self, in_channels: int = 1, out_channels: int = 1, base_width: int = 8, depth: int = 4
@@ -494,7 +496,5 @@ def digit_optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """The optimiser that a recipe names."""
     weights = net.parameters()
     if recipe.weight_decay is not None:
-        decay = recipe.weight_decay
-        return torch.optim.AdamW(weights, recipe.rate, weight_decay=decay, fused=True)
-    nesterov = recipe.nesterov
-    return torch.optim.SGD(weights, recipe.rate, momentum=0.9, nesterov=nesterov, fused=True)
+        return torch.optim.AdamW(weights, recipe.rate, weight_decay=recipe.weight_decay, fused=True)
+    return torch.optim.SGD(weights, recipe.rate, momentum=0.9, nesterov=recipe.nesterov, fused=True)

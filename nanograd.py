@@ -198,7 +198,7 @@ class Var:
     # ---- 2  Functions ------------------------------------------------------------------------
 
     def exp(self) -> Var:
-        """e to the power of v; DomainError above 709.78."""
+        """Give e to the power of v; DomainError above 709.78."""
         try:
             v = math.exp(self.v)
         except OverflowError:
@@ -207,34 +207,34 @@ class Var:
         return _node(v, "exp", self, v)
 
     def log(self) -> Var:
-        """The natural logarithm; DomainError unless v is positive."""
+        """Give the natural logarithm of v; DomainError unless v is positive."""
         if self.v <= 0:
             raise DomainError(f"log({self.v}): the argument must be positive")
         return _node(math.log(self.v), "log", self, 1.0 / self.v)
 
     def identity(self) -> Var:
-        """v itself, slope 1."""
+        """Give v itself; the slope is 1."""
         return _node(self.v, "identity", self, 1.0)
 
     def tanh(self) -> Var:
-        """The hyperbolic tangent, slope 1 - tanh(v)**2."""
+        """Give the hyperbolic tangent of v; the slope is 1 - tanh(v)**2."""
         v = math.tanh(self.v)
         return _node(v, "tanh", self, 1.0 - v * v)
 
     def sigmoid(self) -> Var:
-        """1 / (1 + exp(-v)); written with exp(-|v|), which never overflows."""
+        """Give 1 / (1 + exp(-v)), written with exp(-|v|), which never overflows."""
         e = math.exp(-abs(self.v))
         v = (1.0 if self.v >= 0 else e) / (1.0 + e)
         return _node(v, "sigmoid", self, e / (1.0 + e) ** 2)
 
     def relu(self) -> Var:
-        """max(0, v); the slope at 0 is taken as 0."""
+        """Give max(0, v); the slope at 0 is taken as 0."""
         if self.v > 0:
             return _node(self.v, "relu", self, 1.0)
         return _node(0.0, "relu", self, 0.0)
 
     def maximum(self, other: Var | Real) -> Var:
-        """The larger of two; at a tie each gets half of the gradient, as in PyTorch."""
+        """Give the larger of two; at a tie each gets half of the gradient, as in PyTorch."""
         other = other if isinstance(other, Var) else Var(other)
         share = 0.5 if self.v == other.v else float(self.v > other.v)
         return _node(max(self.v, other.v), "max", self, share, other, 1.0 - share)
@@ -249,7 +249,7 @@ def _node(
     db: float = 0.0,
     more: tuple | None = None,
 ) -> Var:
-    """The result of an operation: Var without the checks, which its inputs have passed."""
+    """Make the result of an operation: a Var without the checks, which its inputs have passed."""
     node = object.__new__(Var)
     node.v = v
     node.grad = 0.0
@@ -264,6 +264,7 @@ def _node(
 
 
 def _quotient(x: float, y: float) -> float:
+    """Divide x by y; DomainError where y is 0."""
     if y == 0:
         raise DomainError(f"division {x} / {y}: the divisor must not be zero")
     return x / y
@@ -277,7 +278,7 @@ class _Power(NamedTuple):
 
 
 def _power(x: float, p: float) -> _Power:
-    """x ** p, where that is a finite number with a finite slope."""
+    """Give x ** p and its slope where both are finite; DomainError elsewhere."""
     if x < 0 and not p.is_integer():
         raise DomainError(f"power ({x}) ** {p}: a negative base needs a whole exponent")
     if x == 0 and p < 1 and p != 0:

@@ -8,6 +8,7 @@ A weight is R weights, a unit's output on a batch a (batch, R) table, and one in
 all R. The cost of a step hardly grows with R until the processor is busy.
 """
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -16,6 +17,7 @@ import torch
 from torch.nn import functional as F
 
 from backstage.checks import check_finite, check_labels, check_network, whole
+from backstage.interrupts import may_end_early
 from helpers import ACTIVATIONS, Net, Points, binary_loss, progress
 
 
@@ -52,6 +54,8 @@ class NetStack:
         activation: of the hidden layers.
         device: where they compute.
     """
+
+    binary = True  # labels are 0 and 1; a subclass with another loss may take other numbers
 
     def __init__(
         self,
@@ -190,7 +194,7 @@ def fit_many(
     Args:
         stack: the networks; changed in place.
         train, val: x (inputs, n, R), y (n, R) of 0 and 1; with 1 for R all networks share the data.
-        orders: one (n, R) array of row numbers per epoch; see `shuffles`.
+        orders: one (n, R) array of row numbers per epoch, (n, 1) if all share it; see `shuffles`.
         rate: the step size, one number or one per network (R,), else torch's RuntimeError.
         batch: points per step.
         log: called with each epoch's row.
@@ -204,15 +208,13 @@ def fit_many(
     columns = _Columns(stack, train)
     val = Points(*(t.to(stack.theta.device) for t in val))
     history = []
-    try:
+    with _ended_by_hand(history):
         for order in progress(orders, f"training {stack.count} networks"):
             points = columns.in_order(order)
             logits = _train_epoch(stack, stepper, points, int(batch))
             row = {"epoch": len(history) + 1, "train/loss": bce_many(logits, points.y)}
             history.append(row | _validate(stack, val))
             log(history[-1])
-    except KeyboardInterrupt:
-        print(f"stopped by hand after {len(history)} epochs; what was learnt is kept")
     _report_divergence(history)
     return history
 
@@ -231,7 +233,7 @@ def _check(
         if not (alike and columns <= {1, stack.count}):
             wanted = f"x ({stack.sizes[0]}, n, R) and y (n, R) with R = {stack.count} or 1"
             raise ValueError(f"need {wanted}, not {tuple(x.shape)} and {tuple(y.shape)}")
-        if type(stack).backpropagate is NetStack.backpropagate:  # else the loss is another
+        if stack.binary:
             check_labels(y.float(), binary_loss)
 
 
@@ -239,6 +241,17 @@ def _stepper(name: str, stack: NetStack, rate: float | Sequence[float]) -> Adam 
     if name not in OPTIMIZERS:
         raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, not {name!r}")
     return OPTIMIZERS[name](stack.theta, rate)
+
+
+@contextlib.contextmanager
+def _ended_by_hand(history: list[dict]) -> Iterator[None]:
+    """After Ctrl-C go on behind the loop with what was learnt; not inside a job."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not may_end_early():
+            raise
+        print(f"stopped by hand after {len(history)} epochs; what was learnt is kept")
 
 
 def _report_divergence(history: list[dict]) -> None:
@@ -278,7 +291,10 @@ class _Columns:
         self.y = points.y.to(self.device).expand(shape).reshape(-1)  # (n * R,)
 
     def in_order(self, order: np.ndarray) -> Points:
-        """The points x (in, n, R), y (n, R) with rows taken in the order (n, R)."""
+        """The points x (in, n, R), y (n, R) with rows taken in the order (n, R) or (n, 1)."""
+        if np.shape(order) not in ((self.n, self.count), (self.n, 1)):
+            wanted = f"row numbers ({self.n}, {self.count}) or ({self.n}, 1)"
+            raise ValueError(f"orders must give arrays of {wanted}, not {np.shape(order)}")
         place = order * self.count + np.arange(self.count)
         place = torch.from_numpy(np.ascontiguousarray(place)).to(self.device).view(-1)
         x = self.x.index_select(1, place).view(-1, self.n, self.count)

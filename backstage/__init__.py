@@ -6,7 +6,7 @@ Start and report
     report              figures, numbers, tables and listings; what a notebook shows
     style               one style and one set of colours for every figure
     plots               a training's curves, shares with intervals, logarithmic axes, digits
-    movies              frames of a moving figure, and a small GIF
+    movies              figures as small pictures: a PNG, or a GIF in which a few things move
     statistics          intervals and calibration
 
 Training
@@ -18,6 +18,7 @@ Training
     fingerprints        short marks of data and code, to see whether they changed
     checkpoints         a training that is interrupted and goes on
     processes           trainings side by side, each in a process of its own
+    interrupts          what Ctrl-C does to a training: end it early, or end the job around it
     records             results of long comparisons, kept with the project
     source_marks        a short mark of what a function computes, the same on every computer
     source_statements   the statements of a piece of Python, and which names they read or change

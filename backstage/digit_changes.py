@@ -37,6 +37,17 @@ class Change(NamedTuple):
         """Whether the validation loss is clearly higher."""
         return self.loss_difference.low > 0
 
+    @property
+    def verdict(self) -> str:
+        """What the rule decides, in words."""
+        if self.better:
+            return "kept"
+        if self.worse:
+            return "clearly worse"
+        if self.loss_difference.high < 0:
+            return "better, but by less than a tenth"
+        return "open"
+
 
 def compare(tried: Sequence[Tried]) -> list[Change]:
     """Compare every recipe with the first one, which has the same seeds."""
@@ -68,6 +79,11 @@ def table(before: Tried, changes: Sequence[Change]) -> list[list[str]]:
         mean = f"{one.loss.mean():.4f}"
         rows.append([one.name, mean, change, loss, _mean_and_std(one.error), error])
     return rows
+
+
+def printed(value: float, digits: int) -> str:
+    """A number with its sign as LaTeX, which may stand in text and in formulas."""
+    return rf"\text{{${signed(value, digits)}$}}"
 
 
 def _mean_and_std(values: np.ndarray) -> str:

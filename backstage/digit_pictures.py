@@ -32,16 +32,19 @@ def plot_dots(
     ax.plot(at, [np.mean(some) for some in values], c=c, lw=0.9, label=label)
 
 
-def plot_ladder(ax: Axes, steps: dict[str, np.ndarray]) -> None:
+def plot_ladder(
+    ax: Axes, steps: dict[str, np.ndarray], colours: Sequence[str] | None = None
+) -> None:
     """Draw a row of dots for each step, with mean and standard deviation beside it.
 
     Args:
         ax: axes.
         steps: (networks,) values by the step's name, from top to bottom.
+        colours: of the dots of each step; None: blue.
     """
     side = ax.get_yaxis_transform()
-    for i, values in enumerate(steps.values()):
-        ax.plot(values, np.full(len(values), -i), "o", c=BLUE, ms=5, alpha=0.6, mew=0)
+    for i, (values, colour) in enumerate(zip(steps.values(), colours or [BLUE] * len(steps))):
+        ax.plot(values, np.full(len(values), -i), "o", c=colour, ms=5, alpha=0.6, mew=0)
         ax.plot(values.mean(), -i, "|", c=BLACK, ms=14)
         text = rf"{values.mean():.2f} $\pm$ {values.std(ddof=1):.2f}"
         ax.text(1.02, -i, text, transform=side, va="center", fontsize=8)
@@ -58,6 +61,8 @@ def diverged(groups: Sequence[Sequence[Tried]], top: float) -> int:
 def draw_rates(groups: Sequence[Sequence[Tried]], top: float) -> Figure:
     """Validation loss against the rate, for each optimiser and schedule.
 
+    The dots of the dashed line are hollow.
+
     Args:
         groups: what `tune_rates` gives.
         top: the end of the loss axis [nats]; what lies above diverged, or nearly so, and stands as
@@ -68,7 +73,8 @@ def draw_rates(groups: Sequence[Sequence[Tried]], top: float) -> Figure:
         rates = [one.recipe.rate for one in group]
         losses = np.array([one.loss for one in group])
         ax.plot(rates, losses.mean(1), style, c=colour, lw=0.9, label=group[0].name)
-        ax.plot(rates, losses, "o", c=colour, ms=3, alpha=0.6, mew=0)
+        inside = {"mfc": "white", "mew": 0.8} if style == "--" else {"mew": 0, "alpha": 0.6}
+        ax.plot(rates, losses, "o", c=colour, ms=3, **inside)
         for rate, some in zip(rates, losses):
             if not (some <= top).all():
                 ax.plot(rate, top, "^", c=colour, ms=5, clip_on=False)

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from backstage.statistics import Interval, mean_interval, reliability
+from backstage.statistics import Interval, bin_of, mean_interval, reliability
 
 EDGES = 1 - np.array([1, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01, 0.003, 0.001, 0])  # of confidence
+LEAST = 20  # answers in a bin, for its share of wrong ones
+DRAWS = 1000  # of the bootstrap
 
 
 @dataclass(frozen=True)
@@ -91,28 +93,23 @@ class Calibration:
     interval: Interval
 
 
-def calibration(answers: Answers, least: int = 20, draws: int = 1000, seed: int = 0) -> Calibration:
+def calibration(answers: Answers) -> Calibration:
     """Sort the answers of all networks by doubt, and compare doubt with the share of wrong ones.
 
     The interval is a bootstrap over images: an image is drawn together with all networks' answers
-    to it, because networks err on the same images.
-
-    Args:
-        answers: of the networks.
-        least: bins with fewer answers, or with no wrong one, are left out.
-        draws: of the bootstrap.
-        seed: of the draws.
+    to it, because networks err on the same images. Bins with few answers, or with no wrong one,
+    are left out.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     confidence = answers.log_p.exp().amax(2).numpy()  # (networks, images)
-    place = np.clip(np.searchsorted(EDGES, confidence, side="left") - 1, 0, len(EDGES) - 2)
-    inside = place[None] == np.arange(len(EDGES) - 1)[:, None, None]  # (bins, networks, images)
+    place = bin_of(confidence, EDGES)
+    inside = place == np.arange(len(EDGES) - 1)[:, None, None]  # (bins, networks, images)
     count = inside.sum(1)  # (bins, images)
     wrong = (inside & ~answers.right).sum(1)
     doubt = (inside * (1 - confidence)).sum((1, 2))
-    kept = (count.sum(1) >= least) & (wrong.sum(1) > 0)
+    kept = (count.sum(1) >= LEAST) & (wrong.sum(1) > 0)
     images = count.shape[1]
-    weight = rng.multinomial(images, np.full(images, 1 / images), draws)  # (draws, images)
+    weight = rng.multinomial(images, np.full(images, 1 / images), DRAWS)  # (draws, images)
     drawn = (weight @ wrong[kept].T) / np.maximum(weight @ count[kept].T, 1)
     share = wrong[kept].sum(1) / count[kept].sum(1)
     interval = Interval(*np.quantile(drawn, (0.025, 0.975), axis=0))

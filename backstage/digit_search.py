@@ -82,13 +82,13 @@ def tune_rates(train: Callable, base: Any, seeds: Sequence[int]) -> list[list[Tr
 
     Returns: one list for each group; in it one entry for each rate.
     """
-    groups = []
+    candidates = []
     for group in GROUPS:
         change = {"weight_decay": group.weight_decay, "one_cycle": group.one_cycle}
         recipes = [replace(base, rate=rate, **change) for rate in group.rates]
-        groups.append([Candidate(group.name, recipe) for recipe in recipes])
-    tried = iter(try_all(train, [candidate for group in groups for candidate in group], seeds))
-    return [[next(tried) for _ in group] for group in groups]
+        candidates += [Candidate(group.name, recipe) for recipe in recipes]
+    tried = try_all(train, candidates, seeds)
+    return [[one for one in tried if one.name == group.name] for group in GROUPS]
 
 
 def best_of(tried: Sequence[Tried]) -> Tried:

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from backstage.checks import check_training, checked_batches, report_divergence, whole
+from backstage.checks import check_column, check_training, checked_batches, report_divergence, whole
+from backstage.interrupts import may_end_early
 from backstage.settings import progress
 
 
@@ -50,7 +51,7 @@ class Hook:
 
 @dataclass
 class Training:
-    """What `fit` works on and hooks see; as a context, it runs them and survives Ctrl-C."""
+    """What `fit` works on and hooks see; as a context, it runs them and handles Ctrl-C."""
 
     net: nn.Module
     loader: DataLoader
@@ -73,7 +74,7 @@ class Training:
 
     def __enter__(self) -> "Training":
         self.epochs = whole("epochs", self.epochs)
-        check_training(self.loader, self.loss_fn, self.net, self.optimizer)
+        check_training(self.loader, self.loss_fn, self.net, self.optimizer, self.hooks)
         try:
             self.tell("before_training")
         except BaseException:
@@ -82,12 +83,13 @@ class Training:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> bool:
-        if kind is KeyboardInterrupt:
+        kept = kind is KeyboardInterrupt and may_end_early()
+        if kept:
             done = f"{len(self.history)} of {self.epochs} epochs"
             print(f"stopped by hand after {done}; what was learnt is kept")
         self.finished = kind is None
         self.tell("after_training")
-        return kind is KeyboardInterrupt
+        return kept
 
     def tell(self, moment: str) -> None:
         """Call one moment of every hook."""
@@ -171,15 +173,17 @@ class Augment(Hook):
 
 
 class KeepBest(Hook):
-    """End with the weights of the epoch whose score was highest, such as "val/accuracy"."""
+    """End with the weights of the epoch whose score was highest, or lowest if it is a loss."""
 
     def __init__(self, score: str) -> None:
-        self.score = score
+        self.score = score  # such as "val/accuracy"; what ends with "loss" is a loss
         self.weights = None
 
     def after_epoch(self, training: Training) -> None:
+        check_column(training.history[-1], self.score)
         scores = [row[self.score] for row in training.history]
-        if scores[-1] == max((x for x in scores if not math.isnan(x)), default=None):
+        best = min if self.score.endswith("loss") else max
+        if scores[-1] == best((x for x in scores if not math.isnan(x)), default=None):
             self.weights = {k: v.clone() for k, v in training.net.state_dict().items()}
 
     def after_training(self, training: Training) -> None:

@@ -144,7 +144,7 @@ def plot_cuts(ax: Axes, cuts: np.ndarray, curves: dict[str, np.ndarray]) -> None
     """Draw the mean Dice against the threshold on the probability, a line for each set."""
     for (name, curve), style in zip(curves.items(), ("--", "-")):
         ax.plot(cuts, curve, style, label=name)
-    ax.set(xlabel="threshold on\nprobability", ylabel="mean Dice")
+    ax.set(xlabel="threshold on probability", ylabel="mean Dice")
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
 

@@ -19,6 +19,7 @@ MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
     "http://yann.lecun.com/exdb/mnist/",
 )
+UPSAMPLED_TESTS = 400  # of the stand-in's images, for testing
 HELD_OUT = 5000  # of the 60,000 training images, for validation
 SOURCE = "MNIST (LeCun, Cortes and Burges; CC BY-SA 3.0)"
 STAND_IN = "stand-in for MNIST: 1,797 digits of 8 x 8, upsampled"
@@ -184,7 +185,7 @@ def _read_idx(content: bytes, file: str, name: str) -> np.ndarray:
     return np.frombuffer(bytearray(content), np.uint8, offset=header).reshape(wanted.shape)
 
 
-def _upsampled_digits(rng: np.random.Generator, tested: int = 400) -> _Digits:
+def _upsampled_digits(rng: np.random.Generator) -> _Digits:
     """Bring scikit-learn's digits into MNIST's form."""
     from sklearn.datasets import load_digits
 
@@ -194,6 +195,6 @@ def _upsampled_digits(rng: np.random.Generator, tested: int = 400) -> _Digits:
     x = F.pad(large, (2, 2, 2, 2))[:, 0].round().byte().numpy()  # MNIST has such a margin too
     y = y.astype(np.uint8)
     order = rng.permutation(len(y))
-    train = order[tested:]
-    test = order[:tested]
+    train = order[UPSAMPLED_TESTS:]
+    test = order[:UPSAMPLED_TESTS]
     return _Digits(x[train], y[train], x[test], y[test])

@@ -16,10 +16,10 @@ from backstage.xor_view import CLASSES, STRENGTH, plot_points
 
 def graphs(first: Mapping, second: Mapping) -> Figure:
     """Draw the graphs of exercise b side by side; nodes by name, the result is "f"."""
-    fig, axes = plt.subplots(1, 2, figsize=(TEXT_WIDTH, 2.3))
+    fig, axes = plt.subplots(1, 2, figsize=(TEXT_WIDTH, 2.3), width_ratios=(1, 1.6))
     for ax, nodes, formula in zip(axes, (first, second), ("f = ab", "f = ab + ad")):
         names = {f"${formula if name == 'f' else name}$": node for name, node in nodes.items()}
-        draw_graph(ax, nodes["f"], names)
+        draw_graph(ax, nodes["f"], names, width=28)
     return fig
 
 
@@ -57,12 +57,12 @@ def step_errors(steps: np.ndarray, errors: Mapping[str, np.ndarray]) -> Figure:
 
 
 def curves_and_slopes(grid: np.ndarray, curves: Mapping) -> Figure:
-    """Draw value and slope of each activation, given by name, over grid."""
-    fig, axes = plt.subplots(1, len(curves), figsize=(TEXT_WIDTH, 1.9), sharey=True)
+    """Draw value and slope of each activation, given by name, over grid; NaN leaves a gap."""
+    fig, axes = plt.subplots(1, len(curves), figsize=(TEXT_WIDTH, 1.9))
     for ax, (name, curve) in zip(axes, curves.items()):
         ax.plot(grid, curve.value, color=BLUE, label="value")
         ax.plot(grid, curve.slope, "--", color=RED, label="slope")
-        ax.set(title=name, xlabel="$x$", ylim=(-1.3, 2.2), xticks=[-4, 0, 4])
+        ax.set(title=name, xlabel="$x$", xticks=[-4, 0, 4])
     axes[0].legend(loc="lower right")
     return fig
 
@@ -70,9 +70,8 @@ def curves_and_slopes(grid: np.ndarray, curves: Mapping) -> Figure:
 def signal_sizes(measured: Mapping, predicted: Mapping) -> Figure:
     """Draw mean squares through the layers: dots are means over draws, dashes the prediction.
 
-    Args:
-        measured, predicted: by (activation, scheme); each has forward and backward, (draws, layers)
-            and (layers,); a scheme without a prediction has a plain line.
+    Both are given by (activation, scheme) and have forward and backward, (draws, layers) and
+    (layers,); a scheme without a prediction has a plain line.
     """
     fig, axes = plt.subplots(2, 2, figsize=(TEXT_WIDTH, 4.2), sharex=True, sharey="row")
     rows = {act: row for row, act in enumerate(dict.fromkeys(act for act, _ in measured))}
@@ -81,9 +80,8 @@ def signal_sizes(measured: Mapping, predicted: Mapping) -> Figure:
         known = predicted.get((act, name))
         for column, way in enumerate(("forward", "backward")):
             ax = axes[rows[act], column]
-            mean = getattr(sizes, way).mean(0)
             style = {"c": colours[name], "ms": 3, "lw": 0.9}
-            ax.semilogy(mean, "o" if known else "o-", label=name, **style)
+            ax.semilogy(getattr(sizes, way).mean(0), "o" if known else "o-", label=name, **style)
             if known:
                 ax.semilogy(getattr(known, way), "--", **style)
             ax.set(title=f"{act}: {('activations', 'gradients')[column]}", ylim=(1e-3, 1e2))
@@ -137,7 +135,7 @@ def regimes(
             low, middle, high = np.quantile(losses, [0.25, 0.5, 0.75], axis=0)
             bottom.fill_between(found.epoch[0], low, high, color=colour, alpha=0.2, lw=0)
             bottom.semilogy(found.epoch[0], middle, color=colour, label=name)
-        bottom.axhline(noise, color="k", ls=":", lw=0.8, label="noise")
+        bottom.axhline(noise, color="k", ls=":", lw=0.8, label="variance of the noise")
         bottom.set(xlabel="epoch", ylim=(0.006, 3))
     for ax, side, label in zip(axes[:, 0], ("upper", "lower"), ("$y$", "mean squared error")):
         ax.set_ylabel(label)
@@ -177,7 +175,7 @@ def capacity_and_choice(
     capacity(axes[0], widths, losses)
     choice(axes[1], sizes, *chosen)
     for ax in axes:
-        ax.axhline(noise, color="k", ls=":", lw=0.8, label="noise")
+        ax.axhline(noise, color="k", ls=":", lw=0.8, label="variance of the noise")
     axes[0].legend(ncols=2, loc="lower left")
     axes[1].legend()
     return fig
@@ -185,16 +183,18 @@ def capacity_and_choice(
 
 def boundaries(axis: np.ndarray, probabilities: Sequence[np.ndarray], points: tuple) -> Figure:
     """Draw where classifiers are undecided over a square (the first one with colours)."""
-    fig, ax = plt.subplots(figsize=(3.9, 2.9))
+    fig, ax = plt.subplots(figsize=(3.9, 3.3))
     levels = np.linspace(0, 1, 11)
     colours = LinearSegmentedColormap.from_list("classes", CLASSES)
     shade = ax.contourf(axis, axis, probabilities[0], levels, cmap=colours, alpha=STRENGTH)
     fig.colorbar(shade, label="$p(y = 1)$, first seed", ticks=[0, 0.5, 1])
-    for k, probability in enumerate(probabilities):
-        width = 1.4 if k == 0 else 0.4
-        ax.contour(axis, axis, probability, levels=[0.5], colors="k", linewidths=width)
-    plot_points(ax, *points, size=8)
-    ax.axhline(0.5, color=GREEN, ls="--", lw=0.8)
+    for k, p in enumerate(probabilities):
+        ax.contour(axis, axis, p, levels=[0.5], colors="k", linewidths=0.4 if k else 1.4)
+    ax.plot([], [], "k", lw=1.4, label="undecided (thin: other seeds)")
+    ax.axhline(0.5, color=GREEN, ls="--", lw=0.8, label="best possible")
     ax.axvline(0.5, color=GREEN, ls="--", lw=0.8)
+    plot_points(ax, *points, size=10, alpha=1)
+    plt.setp(ax.collections[-2:], edgecolor="0.2", linewidth=0.4)
     ax.set(xlim=axis[[0, -1]], ylim=axis[[0, -1]])
+    fig.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return fig

@@ -16,6 +16,7 @@ import cloudpickle
 import torch
 from joblib import cpu_count
 
+from backstage.interrupts import whole_or_nothing
 from backstage.settings import progress
 
 MOST = 4  # processes at a time
@@ -49,11 +50,14 @@ def in_parallel(function: Callable, jobs: Sequence[dict], description: str) -> l
 
 
 def each_result(function: Callable, jobs: Sequence[dict], description: str) -> Iterator:
-    """The results of in_parallel one after the other, each as soon as those before it are there."""
+    """The results of in_parallel one after the other, each as soon as those before it are there.
+
+    Whoever stops before the last one closes the iterator, which ends the processes.
+    """
     workers = _workers(len(jobs))
     if workers < 2:
         for job in progress(jobs, description):
-            with _one_thread():
+            with _one_thread(), whole_or_nothing():
                 result = function(**job)
             yield result
         return
@@ -66,7 +70,7 @@ def each_result(function: Callable, jobs: Sequence[dict], description: str) -> I
                 print(printed, end="")
                 yield result
         except BaseException:  # Ctrl-C too stops them all at once
-            for process in multiprocessing.active_children():
+            for process in list(pool._processes.values()):
                 process.terminate()
             raise
 

@@ -7,22 +7,23 @@ data and the settings are the ones they were computed with. COURSEWORK_FRESH=1 c
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import fields, is_dataclass
 from numbers import Integral, Real
 
 import numpy as np
 import torch
+from filelock import FileLock
 
 from backstage.files import file_name, write_whole
 from backstage.processes import each_result
-from backstage.settings import CODE_FOLDER, QUICK, ROOT
+from backstage.settings import CODE_FOLDER, QUICK, ROOT, is_set, print_once
 from backstage.source_marks import source_mark
 
 KEPT = CODE_FOLDER / "records"
 NEW = ROOT / "build/records"
-_quick_results: dict[Callable, dict[str, object]] = {}  # of this process, by function and job
+_quick_results: dict[str, dict[str, object]] = {}  # of this process, by a function's mark and job
 
 
 def recorded(name: str, function: Callable, jobs: Sequence[dict], description: str) -> list:
@@ -54,13 +55,13 @@ def recorded(name: str, function: Callable, jobs: Sequence[dict], description: s
     if QUICK:
         return _once(function, dict(zip(keys, jobs)), description, keys)
     file = f"{start}-{source_mark(function)}.json"
-    fresh = os.environ.get("COURSEWORK_FRESH", "0") not in ("", "0")
-    kept = {} if fresh else _read(file)
+    kept = {} if is_set("COURSEWORK_FRESH") else _read(file)
     missing = {key: job for key, job in zip(keys, jobs) if key not in kept}
     if missing:
-        results = each_result(function, list(missing.values()), description)
-        kept |= _kept_one_by_one(file, zip(missing, results))
-    print(f"{len(jobs)} results in the record {file}")
+        with closing(each_result(function, list(missing.values()), description)) as results:
+            kept |= _kept_one_by_one(file, zip(missing, results))
+    if set(keys) <= set(_read(file)):
+        print(f"{len(jobs)} results in the record {file}")
     return [kept[key] for key in keys]
 
 
@@ -68,10 +69,10 @@ def _once(
     function: Callable, jobs: Mapping[str, dict], description: str, keys: Sequence[str]
 ) -> list:
     """The results of a quick run, of which this process computes each only once."""
-    known = _quick_results.setdefault(function, {})
+    known = _quick_results.setdefault(source_mark(function), {})
     new = {key: job for key, job in jobs.items() if key not in known}
-    results = each_result(function, list(new.values()), description)
-    known |= {key: _as_kept(result) for key, result in zip(new, results)}
+    with closing(each_result(function, list(new.values()), description)) as results:
+        known |= {key: _as_kept(result) for key, result in zip(new, results)}
     return [known[key] for key in keys]
 
 
@@ -92,7 +93,9 @@ def _kept_one_by_one(file: str, results: Iterable[tuple[str, object]]) -> dict[s
     for key, result in results:
         new[key] = _as_kept(result)
         try:
-            write_whole(NEW / file, json.dumps(_read(file) | new) + "\n")
+            NEW.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(NEW.with_suffix(".lock")):
+                write_whole(NEW / file, json.dumps(_read(file) | new) + "\n")
         except OSError as e:
             if not failed:
                 print(f"the record {file} cannot be written, the comparison goes on: {e}")
@@ -136,8 +139,10 @@ def _read(file: str) -> dict[str, object]:
     for folder in (KEPT, NEW):
         try:
             results |= json.loads((folder / file).read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError, TypeError):  # none, or not a whole one
+        except FileNotFoundError:
             continue
+        except (ValueError, TypeError):
+            print_once(f"the record {file} is damaged: what it held is computed anew")
     return results
 
 

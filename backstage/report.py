@@ -21,9 +21,9 @@ from IPython import get_ipython
 from IPython.display import HTML, Image, Markdown, display
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-from PIL import Image as Pillow
 
 from backstage.files import file_name, write_whole
+from backstage.movies import small_png
 from backstage.settings import QUICK, ROOT
 from backstage.style import RED
 
@@ -77,12 +77,7 @@ def show_figure(fig: Figure, data: object = None, *, alt: str) -> None:
     """Show a figure in the notebook and close it. Arguments as in save_figure."""
     _label(fig, data)
     if get_ipython() is not None:
-        raw = io.BytesIO()
-        fig.savefig(raw, format="png", dpi=150, bbox_inches="tight")
-        page = Pillow.open(raw).convert("RGB")
-        small = io.BytesIO()  # 256 colours are enough for the screen, at a third of the size
-        page.quantize(256, dither=Pillow.Dither.NONE).save(small, "png", optimize=True)
-        display(Image(small.getvalue(), metadata={"alt": alt}))
+        display(Image(small_png(fig, 150), metadata={"alt": alt}))
     plt.close(fig)
 
 

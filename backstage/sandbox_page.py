@@ -24,7 +24,7 @@ PAGE = """<!DOCTYPE html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>{title}</title>
+<title>The XOR sandbox</title>
 <style>
 body {{ margin: 8px auto; max-width: 900px; }}
 {style}</style>
@@ -39,7 +39,7 @@ body {{ margin: 8px auto; max-width: 900px; }}
 """
 
 
-def page(state: str | Path = ROOT / "report/sandbox.json", title: str = "The XOR sandbox") -> str:
+def page(state: str | Path = ROOT / "report/sandbox.json") -> str:
     """Write the sandbox as one self-contained HTML document, also for file:// and an iframe.
 
     It follows the reader's light or dark scheme, takes the whole width up to 900 pixels, and is
@@ -47,11 +47,9 @@ def page(state: str | Path = ROOT / "report/sandbox.json", title: str = "The XOR
 
     Args:
         state: a file that `Sandbox.save` wrote; the notebook writes the one in the report.
-        title: of the document.
     """
     values = json.loads(Path(state).read_text(encoding="utf-8"))
     return PAGE.format(
-        title=title,
         style=Sandbox._css,
         state=json.dumps(values, separators=(",", ":")).replace("<", "\\u003c"),
         module=Sandbox._esm,

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from backstage.files import write_whole
+from backstage.movies import small_png
 from backstage.report import report_folder
 from backstage.style import BLUE, GREEN, ORANGE, PURPLE
 
@@ -92,13 +93,10 @@ class Sandbox(anywidget.AnyWidget):
 
     def show(self, still: Figure, *, alt: str) -> None:
         """Display the panel; where no kernel runs, a still picture, which `alt` describes."""
-        raw = io.BytesIO()
-        still.savefig(raw, format="png", dpi=2 * PAGE_DPI, bbox_inches="tight")  # no title cut
-        page = Image.open(raw).convert("RGB")
-        small = io.BytesIO()  # 256 colours keep the stored picture small
-        page.quantize(256, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+        picture = small_png(still, 2 * PAGE_DPI)
+        width = Image.open(io.BytesIO(picture)).width // 2
         data, metadata = self._repr_mimebundle_()
         data["text/plain"] = "the sandbox"
-        data["image/png"] = base64.b64encode(small.getvalue()).decode()
-        metadata["image/png"] = {"alt": alt, "width": page.width // 2}
+        data["image/png"] = base64.b64encode(picture).decode()
+        metadata["image/png"] = {"alt": alt, "width": width}
         display(data, metadata=metadata, raw=True)

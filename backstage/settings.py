@@ -1,5 +1,6 @@
 """Where the project lies, whether this is a quick run, and whether progress bars are shown."""
 
+import functools
 import os
 from collections.abc import Iterable, Iterator, Sized
 from pathlib import Path
@@ -10,10 +11,16 @@ from tqdm.auto import tqdm
 T = TypeVar("T")
 _levels: list[str] = []  # how far the loops are that run now, the outermost first
 
+
+def is_set(variable: str) -> bool:
+    """Whether an environment variable is set, and not to 0."""
+    return os.environ.get(variable, "0") not in ("", "0")
+
+
 CODE_FOLDER = Path(__file__).resolve().parent.parent  # that of helpers.py
 # The project's folder; the notebook's where pip has installed the code without it.
 ROOT = CODE_FOLDER if (CODE_FOLDER / "pyproject.toml").is_file() else Path.cwd()
-QUICK = os.environ.get("COURSEWORK_QUICK", "0") not in ("", "0")  # fewer repeats, same code path
+QUICK = is_set("COURSEWORK_QUICK")  # fewer repeats, same code path
 
 
 def quick(full: T, short: T) -> T:
@@ -23,7 +30,13 @@ def quick(full: T, short: T) -> T:
 
 def bars_hidden() -> bool:
     """Whether TQDM_DISABLE=1 asks for no progress bars, also in notebooks."""
-    return os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
+    return is_set("TQDM_DISABLE")
+
+
+@functools.cache
+def print_once(line: str) -> None:
+    """Print a line unless this process has printed it before."""
+    print(line)
 
 
 def progress(items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:

@@ -25,10 +25,10 @@ from backstage.source_statements import Statement, statements
 from backstage.sources import ImageData
 
 # Modules that report on trainings or bring data: a change there leaves results as they are.
-SILENT = (
-    "checkpoints files lung_checks phantoms plots processes records report settings source_marks"
-)
-SILENT += " sources style tracked_values tracker tracking wandb_server"
+SILENT = """
+checkpoints files interrupts lung_checks phantoms plots processes records report settings
+source_marks sources style tracked_values tracker tracking wandb_server
+""".split()
 PLAIN = ast.Assign | ast.AnnAssign | ast.FunctionDef | ast.ClassDef | ast.Import | ast.ImportFrom
 
 
@@ -143,11 +143,7 @@ def _module(name: str) -> _Namespace:
 def _is_followed(name: str | None) -> bool:
     """Whether a module is the project's, and may change what is computed."""
     file = getattr(sys.modules.get(name or ""), "__file__", None)
-    if (
-        file is None
-        or name.removeprefix("backstage.") in SILENT.split()
-        or name.endswith("pictures")
-    ):
+    if file is None or name.removeprefix("backstage.") in SILENT or name.endswith("pictures"):
         return False
     place = Path(file).resolve()
     inside = place.is_relative_to(CODE_FOLDER) and place.relative_to(CODE_FOLDER).parts

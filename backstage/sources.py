@@ -5,7 +5,6 @@ variable COURSEWORK_DATA names, the folder of the notebook, the user's cache, th
 any of them a stand-in takes their place: it is announced in one line and named by `data.label`.
 """
 
-import functools
 import os
 import time
 from dataclasses import dataclass, replace
@@ -16,8 +15,8 @@ from torch.utils.data import TensorDataset
 from tqdm.auto import tqdm
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from backstage.report import write_whole
-from backstage.settings import bars_hidden
+from backstage.files import write_whole
+from backstage.settings import bars_hidden, print_once
 
 CACHE = (
     Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deep-learning-coursework"
@@ -132,12 +131,7 @@ def keep(content: bytes, path: Path) -> None:
     try:
         write_whole(path, content)
     except OSError as e:
-        _say_once(
+        print_once(
             f"The cache {CACHE} cannot be written ({e.strerror or e}): what was downloaded is used "
             "all the same, but it is not there next time."
         )
-
-
-@functools.cache
-def _say_once(line: str) -> None:
-    print(line)  # not for each of several files

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 from torch.nn import functional as F
 
 from backstage.checks import check_labels
@@ -23,20 +24,17 @@ def share_interval(hits: np.ndarray, n: np.ndarray) -> Interval:
     Raises:
         ValueError: hits or n are no whole numbers, n is below 1, or hits are not 0 to n.
 
-    Source: E. B. Wilson, J. Amer. Statist. Assoc. 22, 1927, as SciPy has it.
+    Source: E. B. Wilson, J. Amer. Statist. Assoc. 22, 1927, as statsmodels has it.
     """
-    pairs = np.broadcast(hits, n)
-    ends = [_wilson(float(k), float(m)) for k, m in pairs]
-    low, high = np.array(ends).T.reshape(2, *pairs.shape)
-    return Interval(low, high) if pairs.shape else Interval(float(low), float(high))
-
-
-def _wilson(hits: float, n: float) -> tuple[float, float]:
-    counts = n >= 1 and n.is_integer() and abs(hits - np.rint(hits)) < 1e-6  # of a share times n
-    if not (counts and 0 <= np.rint(hits) <= n):
-        raise ValueError(f"need n trials, 1 or more, and 0 to n hits, not {hits:g} in {n:g}")
-    interval = stats.binomtest(round(hits), int(n)).proportion_ci(method="wilson")
-    return interval.low, interval.high
+    hits, n = np.broadcast_arrays(np.asarray(hits, float), np.asarray(n, float))
+    count = np.rint(hits)
+    near = np.abs(hits - count) < 1e-6  # it may be a share times n
+    good = near & (n == np.rint(n)) & (n >= 1) & (count >= 0) & (count <= n)
+    if not good.all():
+        bad = f"{hits[~good][0]:g} in {n[~good][0]:g}"
+        raise ValueError(f"need n trials, 1 or more, and 0 to n hits, not {bad}")
+    low, high = proportion_confint(count, n, method="wilson")
+    return Interval(low, high) if count.shape else Interval(float(low), float(high))
 
 
 def mean_interval(values: np.ndarray, groups: np.ndarray | None = None, seed: int = 0) -> Interval:
@@ -84,13 +82,13 @@ def signed(value: float, digits: int) -> str:
     return text if float(text) else text[1:]
 
 
-def difference_interval(a: np.ndarray, b: np.ndarray, seed: int = 0) -> Interval:
+def difference_interval(a: np.ndarray, b: np.ndarray) -> Interval:
     """Find a 95 % bootstrap interval for mean(a) - mean(b) of two independent samples."""
 
     def gap(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
         return a.mean(axis=axis) - b.mean(axis=axis)
 
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     found = stats.bootstrap((a, b), gap, n_resamples=4000, method="percentile", rng=rng)
     return Interval(*map(float, found.confidence_interval))
 
@@ -125,13 +123,18 @@ def reliability(log_p: torch.Tensor, y: torch.Tensor, edges: np.ndarray) -> Reli
     best = log_p.exp().max(1)
     p = best.values.numpy()
     right = (best.indices == y).numpy()
-    place = np.clip(np.searchsorted(edges, p, side="left") - 1, 0, len(edges) - 2)
+    place = bin_of(p, edges)
     count = np.bincount(place, minlength=len(edges) - 1)
     with np.errstate(invalid="ignore"):
         confidence = np.bincount(place, p, len(edges) - 1) / count
         accuracy = np.bincount(place, right, len(edges) - 1) / count
     error = float(np.nansum(np.abs(confidence - accuracy) * count) / len(y))
     return Reliability(confidence, accuracy, count, error)
+
+
+def bin_of(confidence: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Number of the bin that each confidence lies in; on an edge it counts with the bin below."""
+    return np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, len(edges) - 2)
 
 
 def _check_answers(log_p: torch.Tensor, y: torch.Tensor) -> None:

@@ -21,7 +21,7 @@ from backstage.sweep_journal import Claims, open_journal
 from backstage.sweep_search import pruner_of, sampler_of
 from backstage.sweep_space import Metric, metric_of, nested, parameter_space
 from backstage.sweep_trials import Pruned, Train, Trial, train_once
-from backstage.tracking import track
+from backstage.tracking import track, tracking_mode
 
 WAIT = 0.2  # seconds between two looks at trials that run in other processes
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED}  # all others: FAIL
@@ -106,10 +106,11 @@ def run_offline(
     finally:
         remember(before, train)
     trials = [task.result(trial) for trial in claims.ended()]
-    where = f"{os.path.relpath(journal.parent, ROOT)}/wandb/offline-run-*"
-    print(
-        f"sweep {task.group}: {len(trials)} trials, kept offline; upload with: wandb sync {where}"
-    )
+    kept = ""
+    if tracking_mode().mode == "offline":
+        where = f"{os.path.relpath(journal.parent, ROOT)}/wandb/offline-run-*"
+        kept = f", kept offline; upload with: wandb sync {where}"
+    print(f"sweep {task.group}: {len(trials)} trials{kept}")
     return trials
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from backstage.interrupts import whole_or_nothing
 from backstage.tracking import Tracker
 
 Train = Callable[[dict, Callable[[dict], None]], float]
@@ -106,7 +107,8 @@ def train_once(
         after_row(rows)
 
     try:
-        value = _as_number(train(settings, log), metric)
+        with whole_or_nothing():
+            value = _as_number(train(settings, log), metric)
     except Pruned:
         run.summary(pruned=True)
         return Trial(number, settings, None, "pruned", rows)

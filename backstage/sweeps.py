@@ -1,7 +1,7 @@
 """Sweeps from one W&B description: on W&B's server if it is there, else with Optuna."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from tqdm.auto import tqdm
 
@@ -10,7 +10,7 @@ from backstage.settings import bars_hidden
 from backstage.sweep_checks import read_sweep
 from backstage.sweep_space import metric_of
 from backstage.sweep_study import run_offline
-from backstage.sweep_trials import Train, Trial, train_once
+from backstage.sweep_trials import Pruned, Train, Trial, train_once
 from backstage.wandb_server import wandb
 
 
@@ -41,7 +41,7 @@ def run_sweep(
 
     Raises:
         ValueError: the sweep cannot be run; raised before any trial.
-        RuntimeError: every trial failed; with the traceback of the first one.
+        RuntimeError: every trial failed, with the traceback of the first one; or none could start.
 
     Source: bayes: TPE, Bergstra et al. 2011; early_terminate: Hyperband, Li et al. 2018.
     """
@@ -86,20 +86,40 @@ def _run_online(
     group = config.get("name", "sweep")
     plan = tracking.RunPlan(None, {}, group, ["sweep"])
     trials = []
+    refused = []
     bar = tqdm(total=count, desc=group, unit="trial", disable=bars_hidden())
 
     def one_trial() -> None:
         run, reason = tracking.start_run("online", plan)
         if run is None:
+            refused.append(reason)
             raise RuntimeError(f"the trial's run did not start: {reason}")
         tracker = tracking.Tracker(run, "online")
         settings = {name: run.config[name] for name in config["parameters"]}
-        trial = train_once(len(trials), tracker, train, settings, metric_of(config).name)
+        trial = train_once(
+            len(trials), tracker, _stoppable(train), settings, metric_of(config).name
+        )
         tracker.finish(exit_code=int(trial.state == "fail"))
         trials.append(trial)
         bar.update()
 
     wandb.agent(sweep_id, function=one_trial, count=count, project=tracking.PROJECT)
     bar.close()
+    if refused and not trials:
+        raise RuntimeError(f"no trial could start: {refused[0]}")
     print(f"sweep {sweep_id}: {len(trials)} trials run here")
     return trials
+
+
+def _stoppable(train: Train) -> Train:
+    """The same training, pruned when W&B's agent stops it by raising a bare Exception in it."""
+
+    def stoppable(settings: dict, log: Callable[[dict], None]) -> float:
+        try:
+            return train(settings, log)
+        except Exception as error:
+            if type(error) is Exception and not error.args:
+                raise Pruned from error
+            raise
+
+    return stoppable

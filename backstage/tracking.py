@@ -1,7 +1,6 @@
 """Runs logged to Weights & Biases, without ever ending or holding up a training."""
 
 import contextlib
-import functools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from backstage.settings import ROOT
+from backstage.settings import ROOT, print_once
 from backstage.tracked_values import Table, as_config
 from backstage.tracker import Tracker
 from backstage.wandb_server import describe, run_settings, tracking_mode, wandb
@@ -87,16 +86,11 @@ def _start(plan: RunPlan) -> Tracker:
     if run is None and mode != "disabled":
         mode = "offline"
         if reason:
-            _state_once(f"tracking offline: {reason}")
+            print_once(f"tracking offline: {reason}")
         run, reason = start_run("offline", plan)
     if run is None and reason:
-        _state_once(f"not tracked: {reason}")
+        print_once(f"not tracked: {reason}")
     return Tracker(run, mode if run else "disabled")
-
-
-@functools.cache  # not for every one of a hundred runs
-def _state_once(sentence: str) -> None:
-    print(sentence)
 
 
 def _state_where(tracker: Tracker, folder: Path, quiet: bool) -> None:

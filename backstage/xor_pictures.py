@@ -16,6 +16,7 @@ DEPTH_COLOURS = ("0.4", BLUE, ORANGE, GREEN)
 DEPTH_MARKERS = ("s", "o", "v", "D")
 DEPTH_NAMES = ("linear", "1 hidden layer", "2 hidden layers", "3 hidden layers")
 WIDTH_COLOURS = (GREEN, BLUE, ORANGE)
+RESOLUTION = 121  # points along each side of a network's map
 
 Shape = tuple[int, int]  # depth and width
 
@@ -140,20 +141,17 @@ def plot_survey(ax: Axes, hits: Mapping[tuple[str, Shape], int], n: int) -> None
         ax.axhspan(row - 0.5, row + 0.5, color="0.95", lw=0, zorder=0)
 
 
-def draw_network(
-    ax: Axes, net: nn.Module, points: tuple[torch.Tensor, torch.Tensor], resolution: int = 121
-) -> None:
+def draw_network(ax: Axes, net: nn.Module, points: tuple[torch.Tensor, torch.Tensor]) -> None:
     """Draw p(y = 1) as colour, the decision boundary in black, and points over it.
 
     Args:
         ax: axes, left without ticks.
         net: (b, 2) -> logits (b, 1).
         points: x (n, 2) and y (n,).
-        resolution: of the grid, along each side.
     """
-    view = XorView(ax, *points, hidden=0, resolution=resolution)
+    view = XorView(ax, *points, hidden=0, resolution=RESOLUTION)
     grid = torch.from_numpy(view.grid.T).float()
     with torch.no_grad():
-        view.show_logits(net(grid).view(resolution, resolution).double().numpy())
+        view.show_logits(net(grid).view(RESOLUTION, RESOLUTION).double().numpy())
     view.curve.set_linewidth(1.2)
     ax.set(xlabel="", ylabel="", xticks=[], yticks=[])

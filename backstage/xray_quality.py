@@ -63,7 +63,7 @@ def predict_mask(
         (rows, columns), bool, True = lung. It is the mask of the picture as it is.
 
     Raises:
-        ValueError: `as_grey` cannot read the image.
+        ValueError: `as_grey` cannot read the image, or the list of networks is empty.
     """
     nets = [model] if isinstance(model, nn.Module) else list(model)
     grey = as_grey(image)

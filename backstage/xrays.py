@@ -20,8 +20,13 @@ def xray_logits(model: nn.Module | Sequence[nn.Module], images: torch.Tensor) ->
 
     Returns:
         (n, 1, rows, columns), on the CPU.
+
+    Raises:
+        ValueError: the list is empty.
     """
     nets = [model] if isinstance(model, nn.Module) else list(model)
+    if not nets:
+        raise ValueError("model must be a network or a list of networks, not an empty list")
     return sum(_logits_of(net, images) for net in nets) / len(nets)
 
 

@@ -82,7 +82,7 @@ def spread(low, high):
 
 WRONG = [
     *[(h.Net, h.binary_loss, spread(*ends).float(), "0 or 1") for ends in ENDS],
-    (h.Net, h.binary_loss, Y, "0 or 1, of a float type, not int64 from 0 to 1"),
+    (h.Net, h.binary_loss, Y, "loss_fn=binary_loss .* 0 or 1, of a float type, not int64 from 0"),
     (h.Net, h.binary_loss, Y / 255, "0 or 1"),
     (h.Net, nn.BCEWithLogitsLoss(), 7.0 * Y[:, None], "0 or 1"),
     (classifier, F.nll_loss, Y * 0 - 100, "class numbers .* from -100 to -100"),
@@ -185,6 +185,34 @@ def test_a_part_of_a_data_set_in_memory_gives_batches():
 def test_data_that_do_not_lie_in_memory_need_another_loader(data):
     with pytest.raises(ValueError, match=f"not {type(data).__name__}; .*utils.data.DataLoader"):
         h.batches(data, 2)
+
+
+def test_what_is_no_loader_and_no_list_of_hooks_is_named():
+    data = TensorDataset(X, Y.float())
+    for use in (h.evaluate, lambda net, data: fit(net, data, h.binary_loss)):
+        with pytest.raises(ValueError, match=r"a DataLoader, .* batches\(.*not a TensorDataset"):
+            use(h.Net(), data)
+    with pytest.raises(ValueError, match=r"hooks must be a list, such as \[Log\(\.\.\.\)\]"):
+        fit(h.Net(), loader_of(Y.float()), h.binary_loss, hooks=h.Log(print))
+
+
+def test_a_network_without_parameters_is_named():
+    with pytest.raises(ValueError, match="must have parameters, which Identity has not"):
+        h.evaluate(nn.Identity(), loader_of(Y.float()))
+
+
+def test_data_are_checked_in_their_own_precision(monkeypatch):
+    """Apple's MPS has no float64."""
+    asked = []
+    plain = torch.Tensor.sum
+
+    def noted(t, *args, **settings):
+        asked.append(settings.get("dtype"))
+        return plain(t, *args, **settings)
+
+    monkeypatch.setattr(torch.Tensor, "sum", noted)
+    loader_of(Y.float(), torch.full((N, 2), 3e38))  # finite, while their sum is not
+    assert asked and torch.float64 not in asked
 
 
 def test_any_data_set_trains_behind_a_data_loader():

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import prose
 import pytest
 
 import helpers as h
@@ -33,6 +34,14 @@ def test_a_change_is_kept_if_it_is_clear_and_large_enough():
     assert small.loss_difference.high < 0 and not small.better
     assert unclear.gain > digit_changes.LEAST and not unclear.better
     assert worse.worse and not (clear.worse or small.worse or unclear.worse)
+    verdicts = [one.verdict for one in (clear, small, unclear, worse)]
+    assert verdicts == ["kept", "better, but by less than a tenth", "open", "clearly worse"]
+
+
+def test_a_printed_number_is_the_same_in_text_and_in_formulas():
+    text = digit_changes.printed(-0.26, 1)
+    assert text == r"\text{$-0.3$}" and prose.plain(text) == "−0.3"
+    assert prose.plain(digit_changes.printed(0.26, 1)) == "+0.3"
 
 
 def test_the_table_shows_what_the_rule_looks_at():
@@ -51,12 +60,13 @@ def test_what_was_kept_is_combined():
     assert both == replace(START, rate=0.01, weight_decay=search.DECAY, augment=True)
 
 
-def test_a_training_that_diverged_never_wins():
-    def train(recipe, he, seed):
-        loss = float("nan") if recipe.rate > 0.05 else 1 - recipe.rate
-        return {"val/loss": loss, "val/accuracy": 0.5}
+def last_row(recipe, he, seed):
+    loss = float("nan") if recipe.rate > 0.05 else 1 - recipe.rate
+    return {"val/loss": loss, "val/accuracy": 0.5}
 
+
+def test_a_training_that_diverged_never_wins():
     candidates = [search.Candidate(str(r), replace(START, rate=r)) for r in (0.01, 0.03, 0.1)]
-    found = search.try_all(train, candidates, range(2))
+    found = search.try_all(last_row, candidates, range(2))
     assert np.isinf(found[2].loss).all()
     assert search.best_of(found).name == "0.03"

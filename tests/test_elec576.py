@@ -16,6 +16,7 @@ from torch.utils.data import TensorDataset
 FOLDER = Path(__file__).resolve().parent.parent / "companions/elec576"
 sys.path.insert(0, str(FOLDER))
 
+import board_pictures
 import boards
 import dcn_mnist as dcn
 import monitor
@@ -153,6 +154,18 @@ def test_the_activation_function_that_is_passed_is_the_one_that_is_used():
     assert np.array_equal(deep.feedforward(X, relu), three.feedforward(X, relu))
     assert np.array_equal(deep.feedforward(X, relu), as_relu.feedforward(X))
     assert np.array_equal(deep.feedforward(X), deep.feedforward(X, np.tanh))
+
+
+def test_backprop_refuses_the_slope_of_another_activation_function():
+    network = DeepNeuralNetwork([2, 4, 3, 2], "tanh")
+    network.feedforward(X, lambda z: np.maximum(z, 0))
+    with pytest.raises(ValueError, match="own activation"):
+        network.backprop(X, y)
+    network.feedforward(X)
+    wanted = network.backprop(X, y)
+    network.feedforward(X, lambda z: network.actFun(z, "Tanh"))  # the same under another name
+    for found, gradients in zip(network.backprop(X, y), wanted):
+        assert all(np.array_equal(g, w) for g, w in zip(found, gradients))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -357,6 +370,12 @@ def test_observed_iterations_pool_last_whatever_the_others_do(tmp_path):
         assert net.pool_first == first, "observation must leave the network as it was"
         seen.append(boards.read_board(tmp_path).histograms["conv1/activation"][0].counts)
     assert seen[0].sum() == 10 * 4 * 24**2 and np.array_equal(*seen)
+
+
+def test_a_coarser_histogram_holds_the_same_values():
+    fine = boards.Histogram(7, np.arange(9.0), np.array([1, 2, 0, 4, 5, 1, 0, 3]))
+    coarse = board_pictures.coarser(fine, 4)
+    assert coarse.step == 7 and list(coarse.edges) == [0, 4, 8] and list(coarse.counts) == [7, 9]
 
 
 def test_the_board_holds_losses_and_errors(tmp_path):

@@ -113,6 +113,17 @@ def test_data_count_only_for_notebooks_that_load_them(tmp_path, monkeypatch):
     assert states["x = 1", 1] == states["x = 1", 2]
 
 
+def test_data_of_the_same_size_but_written_later_are_others(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSEWORK_DATA", str(tmp_path))
+    code = "x = load_lungs(root)"
+    found = set()
+    for second in (1, 2):
+        (tmp_path / "lungs.npz").write_bytes(b"a")
+        os.utime(tmp_path / "lungs.npz", (second, second))
+        found |= {state(tmp_path, code), fingerprint.data(notebook(code), [tmp_path])}
+    assert len(found) == 4
+
+
 def test_what_changed_is_run_once_and_stored_without_noise(project, capsys):
     path = project / "n.ipynb"
     nbformat.write(notebook("print(6 * 7)"), path)
@@ -142,6 +153,39 @@ def test_a_failing_cell_is_reported_and_not_taken_for_done(project, capsys):
     assert "FAILED" in printed.out
     assert "ZeroDivisionError" in printed.err
     assert not (project / "build/n.ipynb").exists()
+
+
+def test_a_cell_that_is_no_python_fails_its_own_notebook_only(project, capsys):
+    paths = [project / "bad.ipynb", project / "good.ipynb"]
+    for path, code in zip(paths, ("x = = 1", "x = 1")):
+        nbformat.write(notebook(code), path)
+    assert not notebooks.run(paths)
+    printed = capsys.readouterr()
+    assert re.search(r"bad.ipynb +FAILED\n", printed.out)
+    assert re.search(r"good.ipynb +\d+ s\n", printed.out)
+    assert re.search(r"bad.ipynb:(.|\n)*x = = 1", printed.err)
+
+
+def test_a_damaged_result_counts_as_not_done(project):
+    path = project / "n.ipynb"
+    nbformat.write(notebook("1"), path)
+    (project / "build").mkdir()
+    (project / "build/n.ipynb").write_text(path.read_text()[:100])
+    assert not notebooks._is_done(path, quick=False)
+
+
+def test_a_notebook_that_cannot_be_written_stays_as_it_was(project, monkeypatch):
+    path = project / "n.ipynb"
+    nbformat.write(notebook("1"), path)
+    before = path.read_bytes()
+    monkeypatch.setattr(os, "replace", broken)
+    with pytest.raises(OSError, match="the file is as it was before"):
+        notebooks.fill_prose([path])
+    assert path.read_bytes() == before
+
+
+def broken(part, path):
+    raise OSError("no space left")
 
 
 def test_the_quick_form_is_run_apart_from_the_full_one(project):
@@ -417,7 +461,7 @@ def test_data_that_come_later_are_noticed_and_data_that_a_run_fetched_are_not(pr
     assert not notebooks._is_done(path, quick=False)
 
 
-def test_results_of_both_records_are_kept(tmp_path):
+def test_results_of_both_records_are_kept_and_removed_ones_named(tmp_path, capsys):
     line = nbformat.v4.new_output("stream", text="2 results in the record r-1.json")
     cell = nbformat.v4.new_code_cell("1", outputs=[line])
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "n.ipynb")
@@ -428,6 +472,10 @@ def test_results_of_both_records_are_kept(tmp_path):
     kept_records.keep([tmp_path / "n.ipynb"], tmp_path)
     (path,) = (tmp_path / "records").iterdir()
     assert json.loads(path.read_text()) == {"a": 1, "b": 2, "c": 3}
+    assert capsys.readouterr().out.startswith("removed the record old-2.json")
+    path.write_text('{"a": 1, "b"')  # damaged
+    kept_records.keep([tmp_path / "n.ipynb"], tmp_path)
+    assert json.loads(path.read_text()) == {"a": 1, "c": 3}
 
 
 def test_a_loop_that_is_left_early_is_no_longer_shown(tmp_path, monkeypatch):

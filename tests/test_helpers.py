@@ -222,9 +222,9 @@ def rng():
     return np.random.default_rng(0)
 
 
-def many(train=POINTS, val=POINTS, kind=side_by_side.NetStack, **settings):
+def many(train=POINTS, val=POINTS, kind=side_by_side.NetStack, orders=None, **settings):
     stack = kind((2, 1), 2, rng())
-    orders = side_by_side.shuffles(8, 2, 3, rng())
+    orders = orders or side_by_side.shuffles(8, 2, 3, rng())
     return side_by_side.fit_many(stack, train, val, orders, **settings)
 
 
@@ -241,6 +241,7 @@ def with_nan():
         (lambda: h.xor_points(8, 0.1, rng(), 0), "at least one point"),
         (lambda: h.xor_bayes_limit(0), "positive and finite, not 0"),
         (lambda: h.xor_bayes_limit(math.inf), "positive and finite, not inf"),
+        (lambda: h.xor_bayes_logit(0.5, 0.5, 0), "positive and finite, not 0"),
         (lambda: h.Net((2, 0, 1)), "whole number of 1 or more, not 0"),
         (lambda: h.Net((2, 3.0, 1)), "whole number of 1 or more, not 3.0"),
         (lambda: h.Net((2, 3)), "sizes must be"),
@@ -256,6 +257,8 @@ def with_nan():
         (lambda: many(optimizer="Adagrad"), "optimizer must be one of Adam, SGD"),
         (lambda: many(rate=[0.1, math.inf]), "rate must be positive and finite"),
         (lambda: list(side_by_side.shuffles(8, 2, 0, rng())), "epochs must be"),
+        (lambda: many(orders=[np.arange(8)]), r"orders .* \(8, 2\) or \(8, 1\), not \(8,\)"),
+        (lambda: many(orders=[np.zeros((7, 2), int)]), r"orders .*, not \(7, 2\)"),
         (lambda: many(h.Points(POINTS.x / 0, POINTS.y)), "NaN"),
         (lambda: many(h.Points(POINTS.x[:1], POINTS.y)), r"need x \(2, n, R\) .* not \(1, 8, 2\)"),
         (lambda: many(h.Points(POINTS.x, POINTS.y[:, 0])), r"and y \(n, R\) .* and \(8,\)"),
@@ -273,8 +276,10 @@ def test_bad_input_is_named(call, words):
         call()
 
 
-def test_a_stack_with_a_gradient_of_its_own_takes_any_labels():
+def test_a_stack_with_another_loss_takes_any_labels():
     class Squared(side_by_side.NetStack):
+        binary = False
+
         def backpropagate(self, z, y):
             f = z[-1][0]
             super().backpropagate(z, f.sigmoid() - (f - y))

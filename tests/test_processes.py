@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import nn
 
-from backstage import processes
+from backstage import processes, records
 from backstage.settings import ROOT
 
 
@@ -101,6 +101,32 @@ def test_a_job_that_fails_is_heard_of_and_stops_the_others(two_cores, how, expec
         processes.in_parallel(job, [{"i": 0}, {"i": 1}, {"i": 2}], "networks")
     assert time.monotonic() - start < 50
     assert not multiprocessing.active_children()
+
+
+def test_processes_of_others_go_on_when_a_job_fails(two_cores):
+    def job(i):
+        raise ValueError("no such rate")
+
+    other = processes._fresh_processes().Process(target=time.sleep, args=(60,))
+    other.start()
+    with pytest.raises(ValueError, match="no such rate"):
+        processes.in_parallel(job, [{"i": 0}, {"i": 1}], "networks")
+    other.join(timeout=2)
+    assert other.is_alive()
+    other.terminate()
+    other.join()
+
+
+def no_result_of_a_record(i):
+    time.sleep(20 * i)
+    return {1}
+
+
+def test_no_process_outlives_a_result_that_cannot_be_kept(two_cores):
+    jobs = [{"i": 0}, {"i": 1}, {"i": 2}]
+    with pytest.raises(TypeError, match="set is not JSON") as error:  # kept, as a notebook does
+        records.recorded("sets", no_result_of_a_record, jobs, "sets")
+    assert error and not multiprocessing.active_children()
 
 
 STOPPED = """

@@ -1,8 +1,10 @@
 """Records of long comparisons: read while nothing changed, computed anew after every change."""
 
 import errno
+import json
 import re
 import shutil
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,12 +103,29 @@ def test_the_projects_record_is_used_and_not_written_to(calls, tmp_path):
     assert (tmp_path / "NEW" / kept.name).exists()
 
 
-def test_a_damaged_record_is_computed_again(calls, tmp_path):
-    records.recorded("thirds", thirds, JOBS, "numbers")
-    (path,) = (tmp_path / "NEW").iterdir()
+def test_a_damaged_record_is_named_once_and_computed_again(calls, tmp_path, capsys):
+    records.recorded("damaged", thirds, JOBS, "numbers")
+    (tmp_path / "NEW").rename(tmp_path / "KEPT")
+    (path,) = (tmp_path / "KEPT").iterdir()
     path.write_text(path.read_text()[:20])
-    records.recorded("thirds", thirds, JOBS, "numbers")
+    capsys.readouterr()
+    records.recorded("damaged", thirds, JOBS, "numbers")
     assert calls == 2 * JOBS
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == f"the record {path.name} is damaged: what it held is computed anew"
+    assert len(said) == 2
+
+
+def test_two_that_add_to_a_record_at_once_lose_nothing(calls):
+    def add(first):
+        records._kept_one_by_one("r.json", [(str(first + i), i) for i in range(25)])
+
+    threads = [threading.Thread(target=add, args=[100 * number]) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(json.loads((records.NEW / "r.json").read_text())) == 100
 
 
 def test_all_is_computed_anew_on_request(calls, monkeypatch):
@@ -122,6 +141,14 @@ def test_a_quick_run_computes_a_job_once(calls, monkeypatch):
     again = records.recorded("thirds", thirds, [*JOBS, {"a": 3}], "numbers")
     assert calls == [*JOBS, {"a": 3}]
     assert repr(again[:2]) == repr(first)
+
+
+def test_a_quick_run_computes_anew_what_a_change_may_concern(calls, monkeypatch):
+    monkeypatch.setattr(records, "QUICK", True)
+    for mark in ("before", "after"):
+        monkeypatch.setattr(records, "source_mark", lambda function, mark=mark: mark)
+        records.recorded("thirds", thirds, JOBS, "numbers")
+    assert calls == 2 * JOBS
 
 
 def test_a_quick_run_neither_reads_nor_writes(calls, tmp_path, monkeypatch):
@@ -177,7 +204,7 @@ def test_jobs_that_a_record_cannot_tell_apart_are_refused(calls, other):
 
 def test_a_full_disk_neither_ends_a_comparison_nor_loses_its_results(calls, monkeypatch, capsys):
     wanted = records.recorded("thirds", thirds, JOBS, "numbers")
-    said = capsys.readouterr().out
+    capsys.readouterr()
     for folder in (records.NEW, records.KEPT):
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -186,6 +213,5 @@ def test_a_full_disk_neither_ends_a_comparison_nor_loses_its_results(calls, monk
 
     monkeypatch.setattr(records, "write_whole", full)
     assert repr(records.recorded("thirds", thirds, JOBS, "numbers")) == repr(wanted)
-    first, *others = capsys.readouterr().out.splitlines()
-    assert re.search("cannot be written, the comparison goes on: .*No space left", first)
-    assert others == said.splitlines()
+    (said,) = capsys.readouterr().out.splitlines()
+    assert re.search("cannot be written, the comparison goes on: .*No space left", said)

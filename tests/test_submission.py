@@ -50,6 +50,14 @@ def test_a_project_that_breaks_rules_is_refused_with_a_list(project, tmp_path, m
         assert any(words in problem for problem in found)
 
 
+def test_a_report_that_could_not_be_built_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(submission, "problems", list)
+    monkeypatch.setattr(submission, "write", lambda folder: [])
+    monkeypatch.setattr(shutil, "which", lambda command: None)
+    submission.main()
+    assert "latexmk is missing: report.pdf is the stored one" in capsys.readouterr().out
+
+
 def test_links_that_lead_out_or_nowhere_are_named_and_not_packed(tmp_path):
     root = tmp_path / "project"
     (root / "inside").mkdir(parents=True)

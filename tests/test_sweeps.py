@@ -1,6 +1,10 @@
 """Sweeps: run offline, with their faults, and on the server, replayed; what they found, drawn."""
 
+import contextlib
 import math
+import threading
+import time
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -152,6 +156,50 @@ def test_online_an_existing_sweep_is_joined(monkeypatch):
     assert run_sweep(sweep(), bowl, 2, sweep_id="team/project/abc") == [] and asked == [
         "team/project/abc"
     ]
+
+
+@pytest.fixture
+def online(monkeypatch):
+    """A server that chooses a rate, and W&B's agent, which runs each trial in a thread."""
+    wandb = pytest.importorskip("wandb")
+    run = SimpleNamespace(config={"rate": 0.1}, summary={}, finish=lambda exit_code: None)
+
+    def agent(sweep_id, function, count, project):
+        for _ in range(count):
+            thread = threading.Thread(target=attempt, args=[function])
+            thread.start()
+            thread.join()
+
+    def attempt(function):
+        with contextlib.suppress(Exception):  # printed, and the next trial begins
+            function()
+
+    monkeypatch.setattr(tracking, "tracking_mode", lambda: Mode("online"))
+    monkeypatch.setattr(tracking, "start_run", lambda *a, **k: tracking.Started(run))
+    monkeypatch.setattr(wandb, "sweep", lambda config, project: "new-id")
+    monkeypatch.setattr(wandb, "agent", agent)
+
+
+def test_online_a_trial_that_the_agent_stops_is_pruned_not_failed(online):
+    def train(settings, log):
+        pyagent._terminate_thread(threading.current_thread())
+        time.sleep(0.1)
+        return 0.5
+
+    pyagent = pytest.importorskip("wandb.agents.pyagent")
+    assert [trial.state for trial in run_sweep(sweep(), train, 2)] == ["pruned", "pruned"]
+
+
+def test_online_it_is_an_error_if_no_trial_can_start(online, monkeypatch):
+    refused = tracking.Started(None, "the disk is full")
+    monkeypatch.setattr(tracking, "start_run", lambda *a, **k: refused)
+    with pytest.raises(RuntimeError, match="no trial could start: the disk is full"):
+        run_sweep(sweep(), bowl, 2)
+
+
+def test_without_tracking_nothing_is_said_to_be_kept(capsys):
+    run_sweep(sweep(), bowl, 2)
+    assert "a-sweep: 2 trials\n" in capsys.readouterr().out
 
 
 def test_online_a_refused_sweep_goes_on_offline(monkeypatch, capsys):

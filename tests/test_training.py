@@ -597,12 +597,13 @@ def test_log_writes_each_row_once_with_what_hooks_before_it_added():
 class Score(h.Hook):
     """Give the epochs these scores, and remember their weights."""
 
-    def __init__(self, *scores):
+    def __init__(self, *scores, name="score"):
         self.scores = scores
+        self.name = name
         self.seen = []
 
     def after_epoch(self, training):
-        training.history[-1]["score"] = self.scores[len(training.history) - 1]
+        training.history[-1][self.name] = self.scores[len(training.history) - 1]
         self.seen.append(training.net.model[0].weight.clone())
         self.net = training.net
 
@@ -611,6 +612,17 @@ def test_the_weights_of_the_best_epoch_are_kept_the_last_of_equals():
     score = Score(1, 3, 2, 3, 0)
     history, _ = interrupted([score, h.KeepBest("score")], epochs=5)
     assert len(history) == 5 and torch.equal(score.net.model[0].weight, score.seen[3])
+
+
+def test_of_a_loss_the_lowest_is_the_best():
+    score = Score(3, 1, 2, name="val/loss")
+    interrupted([score, h.KeepBest("val/loss")], epochs=3)
+    assert torch.equal(score.net.model[0].weight, score.seen[1])
+
+
+def test_a_score_that_no_hook_before_has_added_is_named():
+    with pytest.raises(ValueError, match="no 'score' in the row, which has epoch, train/loss"):
+        interrupted([h.KeepBest("score"), Score(1, 2)], epochs=2)
 
 
 def test_the_best_epoch_may_lie_before_an_interruption(tmp_path):
@@ -710,6 +722,13 @@ def test_kept_networks_that_cannot_be_read_are_trained_anew(finals, capsys, cont
     torch.save(content, path)
     assert finals.get().rows == first.rows and len(finals.trained) == 2
     assert "cannot be read" in capsys.readouterr().out
+
+
+def test_kept_networks_are_trained_anew_on_request(finals, monkeypatch):
+    finals.get()
+    monkeypatch.setenv("COURSEWORK_FRESH", "1")
+    finals.get()
+    assert len(finals.trained) == 2
 
 
 def test_networks_that_cannot_be_kept_are_given_all_the_same(finals, capsys):

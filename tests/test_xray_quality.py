@@ -55,6 +55,11 @@ def warning_of(model, picture, **usual):
     return str(caught[0].message) if caught else ""
 
 
+def test_an_empty_list_of_networks_is_named():
+    with pytest.raises(ValueError, match="a list of networks, not an empty list"):
+        predict_mask([], chest())
+
+
 # ---- quality ----
 
 

@@ -11,6 +11,9 @@ from typing import NamedTuple
 import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 
+from backstage.files import write_whole
+from backstage.settings import is_set
+
 ROOT = Path(__file__).resolve().parent.parent
 
 FILES = {  # by the loader that a notebook calls, what it looks for in a folder
@@ -22,6 +25,11 @@ FILES = {  # by the loader that a notebook calls, what it looks for in a folder
 def read(path: Path) -> nbformat.NotebookNode:
     """Read a notebook in the current format."""
     return nbformat.read(path, as_version=4)
+
+
+def write(nb: nbformat.NotebookNode, path: Path) -> None:
+    """Write a notebook, whole or not at all."""
+    write_whole(path, nbformat.writes(nb) + "\n")
 
 
 def is_colab(cell: nbformat.NotebookNode) -> bool:
@@ -76,21 +84,26 @@ def state(path: Path, nb: nbformat.NotebookNode, root: Path = ROOT) -> str:
     ]
     settings = [path.parent / name for name in re.findall(r"[\w./-]+\.yaml\b", code)]
     parts += [hashlib.sha256(each.read_bytes()).hexdigest() for each in settings if each.is_file()]
-    if os.environ.get("COURSEWORK_FRESH", "0") not in ("", "0"):
+    if is_set("COURSEWORK_FRESH"):
         parts.append("computed without records")
     data = os.environ.get("COURSEWORK_DATA")
     if data and re.search(r"\bload_(mnist|lungs)\b", code):
         files = sorted(p for p in Path(data).rglob("*") if p.is_file())
-        parts += [f"{p.name} {p.stat().st_size}" for p in files]
+        parts += [f"{p.name} {_version(p)}" for p in files]
     return _hash("\0".join(parts))
 
 
 def data(nb: nbformat.NotebookNode, places: list[Path]) -> str:
-    """Fingerprint of the data files that a notebook's loaders find there: names and sizes."""
+    """Fingerprint of the data files that a notebook's loaders find there."""
     code = python(nb)
     patterns = [each for name in FILES if re.search(rf"\b{name}\b", code) for each in FILES[name]]
     found = {path for place in places for each in patterns for path in place.glob(each)}
-    return _hash("\0".join(f"{p} {p.stat().st_size}" for p in sorted(found) if p.is_file()))
+    return _hash("\0".join(f"{p} {_version(p)}" for p in sorted(found) if p.is_file()))
+
+
+def _version(path: Path) -> str:
+    """A file's size and when it was last written: faster to know than its content."""
+    return f"{path.stat().st_size} {path.stat().st_mtime_ns}"
 
 
 class _File(NamedTuple):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from fingerprint import ROOT, code_cells, read
 
+from backstage.files import write_whole
+
 NAMED = re.compile(r"results in the record ([^/\\\s]+\.json)")
 
 
@@ -25,11 +27,16 @@ def keep(notebooks: Sequence[Path], root: Path = ROOT) -> None:
         new = root / "build/records" / name
         if new.exists():
             results = _read(folder / name) | _read(new)
-            (folder / name).write_text(json.dumps(results) + "\n", encoding="utf-8")
-    for path in folder.glob("*.json"):
+            write_whole(folder / name, json.dumps(results) + "\n")
+    for path in sorted(folder.glob("*.json")):
         if path.name not in wanted:
             path.unlink()
+            print(f"removed the record {path.name}: no notebook's stored outputs name it")
 
 
 def _read(path: Path) -> dict[str, object]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    """A record's results; none if it is not there, or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}

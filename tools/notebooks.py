@@ -26,6 +26,7 @@ import tempfile
 import threading
 import time
 import tomllib
+import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
@@ -35,7 +36,7 @@ import kept_records
 import nbformat
 import pages
 import prose
-from fingerprint import ROOT, code_hash, data, is_colab, read, state
+from fingerprint import ROOT, code_hash, data, is_colab, read, state, write
 from glossary import put_glossary
 from joblib import cpu_count
 from nbclient import NotebookClient
@@ -44,6 +45,7 @@ from tqdm import tqdm
 
 from backstage import sources
 from backstage.files import write_whole
+from backstage.settings import is_set
 
 BUILD = ROOT / "build/notebooks"
 COLAB = ROOT / "tools/colab_cell.py"
@@ -66,16 +68,16 @@ QUIET = {
 }
 AT_ONCE = 2  # notebooks
 PACE = 1 if sys.stderr.isatty() else 20  # seconds between updates of a bar; fewer in a log file
-MINUTES = {  # about, on two cores; what is not listed takes less than one
-    "CNNMNIST": 15,
-    "x_ray_segmentation": 12,
-    "elec576": 8,
-    "feedforwardAssignment": 6,
-    "feedForwardMNIST": 6,
-    "cs7643": 6,
+MINUTES = {  # about, on one core; what is not listed takes less than one
+    "x_ray_segmentation": 11,
+    "CNNMNIST": 10,
+    "cs7643": 9,
+    "elec576": 6.5,
+    "feedforwardAssignment": 4.5,
+    "feedForwardMNIST": 2.5,
     "DL_AutoDiff_Nanograd": 1.5,
 }
-SHORT = 6  # minutes
+SHORT = 3  # minutes
 NOISE = ["metadata.language_info", "cell.metadata.execution"]
 
 
@@ -146,10 +148,12 @@ def _place(path: Path, quick: bool) -> Path:
 
 def _is_done(path: Path, quick: bool) -> bool:
     """Whether a notebook was executed since anything it depends on changed."""
-    out = _place(path, quick)
     nb = read(path)
-    wanted = {"state": state(path, nb, ROOT), "data": _data(path, nb)}
-    return out.exists() and read(out).metadata.get("coursework") == wanted
+    try:
+        wanted = {"state": state(path, nb, ROOT), "data": _data(path, nb)}
+        return read(_place(path, quick)).metadata.get("coursework") == wanted
+    except (FileNotFoundError, ValueError, SyntaxError):
+        return False  # never executed, damaged, or not Python, which executing it will report
 
 
 def _data(path: Path, nb: nbformat.NotebookNode) -> str:
@@ -173,7 +177,10 @@ def execute(
         Its time in seconds; or the error.
     """
     nb = read(path)
-    wanted = state(path, nb, ROOT)
+    try:
+        wanted = state(path, nb, ROOT)
+    except SyntaxError as error:  # before any cell has taken its time
+        return error
     env = _environment(wanted, quick)
     if cores:
         env["COURSEWORK_CORES"] = str(cores)
@@ -186,9 +193,7 @@ def execute(
             return error
     # The data as they are now: the notebook may have been the one that fetched them.
     nb.metadata["coursework"] = {"state": wanted, "data": _data(path, nb)}
-    out = _place(path, quick)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(nb, out)
+    write(nb, _place(path, quick))
     return time.perf_counter() - start
 
 
@@ -264,9 +269,11 @@ def run(paths: Sequence[Path], quick: bool = False) -> bool:
             running.stop()
             pool.shutdown(cancel_futures=True)
             raise
-    failures = [job.result() for job in jobs if isinstance(job.result(), Exception)]
-    for failure in failures:
-        print(f"\n{failure}", file=sys.stderr)
+    results = {path: job.result() for path, job in zip(waiting, jobs)}
+    failures = {path: each for path, each in results.items() if isinstance(each, Exception)}
+    for path, failure in failures.items():
+        text = "".join(traceback.format_exception_only(failure))
+        print(f"\n{path.name}: {text}", file=sys.stderr)
     return not failures
 
 
@@ -302,7 +309,7 @@ def store(paths: Sequence[Path]) -> None:
                 output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
         nb = strip_output(nb, keep_output=True, keep_count=True, keep_id=True, extra_keys=NOISE)
         nb.metadata["coursework"] = {"code_sha256": code_hash(nb)}
-        nbformat.write(nb, path)
+        write(nb, path)
         print(f"stored {path.relative_to(ROOT)} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
@@ -317,7 +324,7 @@ def fill_prose(paths: Sequence[Path]) -> None:
         for cell in nb.cells:
             if cell.cell_type == "markdown":
                 cell.source = prose.fill(cell.source, record_of(path))
-        nbformat.write(nb, path)
+        write(nb, path)
 
 
 def prose_problems(path: Path) -> list[str]:
@@ -371,7 +378,7 @@ def address(paths: Sequence[Path], to: str | None = None) -> None:
         print(f"The address stays {old}: git has no origin on GitHub, and TO=... was not given.")
     for path in [ROOT / "pyproject.toml", COLAB, ROOT / "README.md"]:
         text = path.read_text(encoding="utf-8")
-        path.write_text(text.replace(old, new), encoding="utf-8")
+        write_whole(path, text.replace(old, new))
     for path in paths:
         nb = read(path)
         nb.cells[0].source = BADGE.sub(rf"\g<1>{new}", nb.cells[0].source)
@@ -381,7 +388,7 @@ def address(paths: Sequence[Path], to: str | None = None) -> None:
         nb.cells[1].metadata.clear()
         nb.cells[1].metadata.update(COLAB_METADATA)
         put_glossary(nb)
-        nbformat.write(nb, path)
+        write(nb, path)
 
 
 def main() -> int:
@@ -405,7 +412,7 @@ def _command() -> bool:
     parser.add_argument("notebook", nargs="*")
     parser.add_argument("--to", metavar="URL", help="the repository's new address")
     wish = parser.parse_args()
-    quick = wish.what == "quick" or os.environ.get("COURSEWORK_QUICK", "0") not in ("", "0")
+    quick = wish.what == "quick" or is_set("COURSEWORK_QUICK")
     if quick and wish.what == "store":
         parser.error("stored outputs are those of full runs: take COURSEWORK_QUICK away first")
     try:

@@ -6,6 +6,8 @@ from pathlib import Path
 import prose
 from fingerprint import ROOT, code_cells, read
 
+from backstage.files import write_whole
+
 PICTURES = {  # a picture of the README: the notebook and the figure that it is
     "report/figures/sandbox.png": ("XOR_NNsandbox.ipynb", "sandbox_presets"),
     "report/figures/lungs.png": ("x_ray_segmentation.ipynb", "lungs_cases"),
@@ -35,7 +37,7 @@ def fill(root: Path = ROOT) -> None:
     record = prose.read_record(root / "report")
     for page in pages(root):
         text = page.read_text(encoding="utf-8")
-        page.write_text(prose.fill(text, record), encoding="utf-8")
+        write_whole(page, prose.fill(text, record))
     for name, (notebook, figure) in PICTURES.items():
         if (root / notebook).exists():
-            (root / name).write_bytes(picture(root / notebook, figure))
+            write_whole(root / name, picture(root / notebook, figure))

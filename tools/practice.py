@@ -11,9 +11,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
 import practice_solutions
-from fingerprint import ROOT, read
+from fingerprint import ROOT, read, write
 from practice_cells import Practice, make
 
 BUILD = ROOT / "build/practice"
@@ -35,8 +34,8 @@ def build(folder: Path = BUILD) -> dict[str, Practice]:
     for path in found(*NOTEBOOKS):
         name = path.relative_to(ROOT).as_posix()
         made[name] = make(read(path), path.parent)
-        nbformat.write(made[name].plain, _place(folder / name))
-        nbformat.write(made[name].with_hints, _place(folder / "with_hints" / name))
+        write(made[name].plain, folder / name)
+        write(made[name].with_hints, folder / "with_hints" / name)
     _write_solutions(folder / "solutions", made)
     page = ROOT / "PRACTICE.md"
     if page.exists():

@@ -8,6 +8,7 @@ the project. Whatever breaks one is listed, and nothing is written.
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -201,8 +202,15 @@ def write(folder: Path, root: Path = ROOT) -> list[Path]:
     return [archive, report]
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write what is handed in, or end with all that keeps it from being so."""
     if found := problems():
         sys.exit("not ready to hand in:\n  " + "\n  ".join(found))
     for path in write(ROOT / "build/submission"):
         print(f"{path.relative_to(ROOT)}  {path.stat().st_size / 1e6:.1f} MB")
+    if not shutil.which("latexmk"):
+        print("latexmk is missing: report.pdf is the stored one, and may be older than its sources")
+
+
+if __name__ == "__main__":
+    main()

@@ -11,6 +11,7 @@ from boards import Board, Histogram
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 import helpers as h
 
@@ -36,7 +37,8 @@ def draw_training(board: Board, window: int) -> Figure:
     """Draw loss and error of one training against the iteration."""
     fig, (left, right) = plt.subplots(1, 2, figsize=(h.TEXT_WIDTH, 2.3))
     loss = board.scalars["loss/training"]
-    left.semilogy(loss.steps, loss.values, c=h.SKY, lw=0.4, alpha=0.6)
+    light = {"c": h.SKY, "lw": 0.4, "alpha": 0.6}
+    left.semilogy(loss.steps, loss.values, **light, label="training, each iteration")
     smooth = running_mean(loss.values, window)
     left.semilogy(loss.steps[window - 1 :], smooth, c=h.BLUE, label=f"training, mean of {window}")
     left.semilogy(*board.scalars["loss/validation"], "o-", ms=4, c=h.RED, label="validation")
@@ -65,6 +67,14 @@ def plot_statistics(ax: Axes, board: Board, name: str) -> None:
     ax.tick_params(labelsize=7)
 
 
+def statistics_key() -> tuple[list, list[str]]:
+    """Handles and labels of a legend for what `plot_statistics` draws."""
+    looks = ((h.SKY, 0.35), (h.BLUE, 0.45))
+    handles = [plt.Rectangle((0, 0), 1, 1, fc=colour, alpha=alpha) for colour, alpha in looks]
+    handles.append(plt.Line2D([], [], c=h.BLACK, lw=0.9))
+    return handles, ["range", r"mean $\pm$ sd", "mean"]
+
+
 def draw_statistics(board: Board, layers: Sequence[str]) -> Figure:
     """Draw all observed tensors of these layers over the iterations."""
     size = (h.TEXT_WIDTH, 6.2)
@@ -73,28 +83,36 @@ def draw_statistics(board: Board, layers: Sequence[str]) -> Figure:
         row[0].set_ylabel(term)
         for ax, layer in zip(row, layers):
             plot_statistics(ax, board, f"{layer} {term}")
-    for ax, layer in zip(axes[0], layers):
-        ax.set_title(layer)
-    looks = ((h.SKY, 0.35), (h.BLUE, 0.45))
-    handles = [plt.Rectangle((0, 0), 1, 1, fc=colour, alpha=alpha) for colour, alpha in looks]
-    handles.append(plt.Line2D([], [], c=h.BLACK, lw=0.9))
-    axes[-1, -1].legend(handles, ["range", r"mean $\pm$ sd", "mean"], loc="center")
+    for column, layer in zip(axes.T, layers):
+        column[0].set_title(layer)
+        lowest = [ax for ax in column if ax.axison][-1]
+        lowest.tick_params(labelbottom=True)
+    axes[-1, -1].legend(*statistics_key(), loc="center")
     fig.supxlabel("iteration", fontsize=9)
     return fig
 
 
-def plot_histograms(ax: Axes, written: Sequence[Histogram], count: int = 6) -> None:
+def coarser(histogram: Histogram, merged: int) -> Histogram:
+    """The same histogram with so many neighbouring bins merged into one."""
+    counts = histogram.counts.reshape(-1, merged).sum(1)
+    return histogram._replace(edges=histogram.edges[::merged], counts=counts)
+
+
+def plot_histograms(
+    ax: Axes, written: Sequence[Histogram], merged: int = 1, count: int = 6
+) -> None:
     """Draw a few histograms of one tensor as densities, early ones light and late ones dark."""
     places = np.unique(np.linspace(0, len(written) - 1, count).astype(int))
     for i, shade in zip(places, np.linspace(0.25, 1, len(places))):
-        step, edges, counts = written[i]
-        if edges[0] == edges[-1]:  # all values alike, as the biases of iteration 0
+        if written[i].edges[0] == written[i].edges[-1]:  # all alike, as biases of iteration 0
             continue
+        step, edges, counts = coarser(written[i], merged)
         density = counts / counts.sum() / np.diff(edges)
         colour = plt.cm.viridis_r(shade)
         ax.stairs(np.maximum(density, 1e-9), edges, color=colour, lw=0.8, label=f"{step}")
     ax.set_yscale("log")
     ax.set_ylim(density[density > 0].min() / 3, density.max() * 4)
+    ax.yaxis.set_minor_formatter(NullFormatter())
     ax.tick_params(labelsize=7)
 
 
@@ -107,7 +125,7 @@ def draw_histograms(board: Board, layers: Sequence[str]) -> Figure:
         for ax, layer in zip(row, layers):
             written = board.histograms.get(f"{layer}/{term}")
             if written:
-                plot_histograms(ax, written)
+                plot_histograms(ax, written, merged=4 if term == "bias" else 1)
             else:
                 ax.axis("off")
     for ax, layer in zip(axes[0], layers):
@@ -138,7 +156,7 @@ def draw_compared(groups: Mapping[str, Mapping[str, np.ndarray]], window: int) -
 
 def draw_dying(boards: Mapping[str, Board], tensors: Sequence[str]) -> Figure:
     """Draw the statistics of a few tensors, one row for each training."""
-    size = (h.TEXT_WIDTH, 1.25 * len(boards))
+    size = (h.TEXT_WIDTH, 1.25 * len(boards) + 0.25)
     fig, axes = plt.subplots(len(boards), len(tensors), figsize=size, sharex=True)
     for row, (name, board) in zip(axes, boards.items()):
         row[0].set_ylabel(name)
@@ -147,4 +165,5 @@ def draw_dying(boards: Mapping[str, Board], tensors: Sequence[str]) -> Figure:
     for ax, tensor in zip(axes[0], tensors):
         ax.set_title(tensor)
     fig.supxlabel("iteration", fontsize=9)
+    fig.legend(*statistics_key(), ncols=3, loc="outside upper center")
     return fig

@@ -36,6 +36,11 @@ def draw_oscillation(
     right.axvline(0.01, c="0.7")
     right.annotate("assignment", (0.01, 1e-8), (-4, 0), color="0.4", ha="right", **place)
     right.set(xlabel=r"step $\epsilon$", ylabel="swing of the loss [nats]")
+    powers = range(-10, 0, 2)
+    labels = [rf"$10^{{{power}}}$" for power in powers]
+    labels[0] = rf"$\leq 10^{{{powers[0]}}}$"  # smaller swings are drawn there
+    right.set_yticks([10.0**power for power in powers], labels)
+    right.minorticks_off()
     return fig
 
 
@@ -50,6 +55,6 @@ def draw_cancer(
         ax.plot(place, train[:, i].mean(0), ":", c=colour, lw=1)
     ax.set(xlabel=r"penalty $\lambda$", ylabel="cross-entropy [nats]", ylim=(0, None))
     ax.set_xticks(range(len(penalties)), penalties)
-    title = "validation (dotted: training)"
+    title = "validation, mean $\\pm$ sd\n(dotted: training, mean)"
     ax.legend(title=title, title_fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return fig

@@ -46,19 +46,30 @@ class Layer:
     def feedforward(self, X: np.ndarray, actFun: Callable | None = None) -> np.ndarray:
         """Outputs (n, n_out) for inputs X (n, n_in); what backprop needs is kept.
 
-        actFun stands in for the layer's own activation function, if one is given.
+        actFun stands in for the layer's own activation function, if one is given; backprop then
+        works only if both have the same outputs.
         """
         self.X = X
         self.z = X @ self.W + self.b
-        self.a = (actFun or self.actFun)(self.z)
+        self.a = self.actFun(self.z)
+        self.foreign = False
+        if actFun is not None:
+            own = self.a
+            self.a = actFun(self.z)
+            self.foreign = not np.allclose(self.a, own, equal_nan=True)
         return self.a
 
     def backprop(self, error: np.ndarray) -> np.ndarray:
-        """Set dW and db from the loss's slope in the outputs (n, n_out).
+        """Set dW and db from the loss's gradient with respect to the outputs (n, n_out).
 
         Returns:
-            The loss's slope in the inputs (n, n_in).
+            The loss's gradient with respect to the inputs (n, n_in).
+
+        Raises:
+            ValueError: feedforward used an activation function whose derivative is not known here.
         """
+        if self.foreign:
+            raise ValueError("backprop knows the derivative of the layer's own activation only")
         delta = error * self.diff(self.z)
         self.dW = self.X.T @ delta
         self.db = delta.sum(axis=0, keepdims=True)

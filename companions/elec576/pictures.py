@@ -81,9 +81,10 @@ def draw_widths(
     bars(ax, widths, train, c=h.BLUE, label="training")
     bars(ax, widths, test, c=h.RED, label="test")
     ax.axhline(best, ls=":", c=h.BLACK, label="best possible")
-    ax.set(xscale="log", xlabel="width", ylabel="cross-entropy [nats]", ylim=(0, 0.45))
+    ax.set(xscale="log", xlabel="width", ylabel="cross-entropy [nats]", ylim=(0, 0.55))
     h.log_ticks(ax.xaxis, [1, 3, 10, 50])
-    ax.legend(fontsize=7, borderpad=0, handlelength=1.2, loc="upper right")
+    key = {"title": r"mean $\pm$ sd", "title_fontsize": 7, "fontsize": 7}
+    ax.legend(**key, borderpad=0, handlelength=1.2, loc="upper right")
     return fig
 
 
@@ -102,7 +103,7 @@ def draw_grid(
         row[0].set_ylabel(f"{depth} hidden layer{'s' * (depth > 1)}")
         for ax, width in zip(row, widths):
             loss = losses[depth, width]
-            title = rf"test {loss.mean():.2f} $\pm$ {loss.std(ddof=1):.2f}"
+            title = rf"test {loss.mean():.3f} $\pm$ {loss.std(ddof=1):.3f}"
             boundaries(ax, [networks[depth, width]], [title], X, y)
     for ax, width in zip(axes[-1], widths):
         ax.set_xlabel(f"width {width}")
@@ -161,7 +162,8 @@ def draw_penalty(
     for values, label, colour in ((train, "training", h.BLUE), (test, "test", h.RED)):
         bars(axes[3], place, values, c=colour, label=label)
     axes[3].axhline(best, ls=":", c=h.BLACK, label="best possible")
-    axes[3].set(xlabel=r"$\lambda$", title="cross-entropy [nats]", ylim=(0, 0.5))
+    axes[3].set(xlabel=r"$\lambda$", title="cross-entropy [nats]", ylim=(0, 0.6))
     axes[3].set_xticks(place, penalties, fontsize=7)
-    axes[3].legend(fontsize=7, loc="upper center")
+    key = {"title": r"mean $\pm$ sd", "title_fontsize": 7, "fontsize": 7}
+    axes[3].legend(**key, loc="upper center")
     return fig

@@ -151,9 +151,10 @@ class NeuralNetwork:
         return self.probs.argmax(axis=1)
 
     def backprop(self, X: np.ndarray, y: np.ndarray) -> tuple:
-        """Gradients dW1, dW2, db1, db2 of the summed cross-entropy, after feedforward(X).
+        """Gradients dW1, dW2, db1, db2 of the summed cross-entropy.
 
-        `probs` stays as it is.
+        Comes after feedforward(X, activate): the derivative is that of the network's own activation
+        function. `probs` stays as it is.
         """
         delta2 = self.probs.copy()
         delta2[np.arange(len(X)), y] -= 1  # (n, classes): d/dz2 is softmax minus one-hot
