@@ -69,9 +69,9 @@ QUIET = {
 AT_ONCE = 2  # notebooks
 PACE = 1 if sys.stderr.isatty() else 20  # seconds between updates of a bar; fewer in a log file
 MINUTES = {  # about, on one core; what is not listed takes less than one
-    "x_ray_segmentation": 11,
-    "CNNMNIST": 10,
-    "cs7643": 9,
+    "x_ray_segmentation": 10,
+    "CNNMNIST": 9.5,
+    "cs7643": 8.5,
     "elec576": 6.5,
     "feedforwardAssignment": 4.5,
     "feedForwardMNIST": 2.5,
