@@ -245,7 +245,7 @@ def _stepper(name: str, stack: NetStack, rate: float | Sequence[float]) -> Adam 
 
 @contextlib.contextmanager
 def _ended_by_hand(history: list[dict]) -> Iterator[None]:
-    """After Ctrl-C go on behind the loop with what was learnt; not inside a job."""
+    """Keep what was learnt when Ctrl-C ends the loop; inside a job, let it pass."""
     try:
         yield
     except KeyboardInterrupt:
